@@ -1,0 +1,234 @@
+//! The commands: one variant each, and the match that runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anstream::ColorChoice;
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::error::{Error, Status};
+use crate::labs::stage::Stage;
+use crate::labs::{self, Lab, Role};
+use crate::net::host::Host;
+use crate::net::stop::Stop;
+use crate::net::trace::Trace;
+use crate::report::human::Human;
+use crate::report::json::Json;
+use crate::report::recorder::Recorder;
+use crate::report::{self, ClosedPipe, Event, Report, Summary};
+
+/// One binary with which a networking course runs: every lab has both its
+/// ends here, and shows the socket calls it makes and what they mean.
+#[derive(Debug, Parser)]
+#[command(
+    name = "netlab",
+    version,
+    after_help = "Examples:
+  netlab demo
+  netlab tcp-echo server --trace
+  netlab tcp-echo client 127.0.0.1:5003 hello --trace
+
+Exit status: 0 done, 1 the answer is no, 2 it could not be asked, 130 after a second Ctrl-C."
+)]
+struct Cli {
+    #[command(flatten)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+struct Output {
+    /// One JSON object a line on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show every socket call on standard error, and what its result means
+    #[arg(long, global = true)]
+    trace: bool,
+    /// Only the ready line, errors and the summary
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: When,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// TCP: echo every byte
+    TcpEcho(labs::tcp_echo::Args),
+    /// Every lab in turn, on this host alone
+    #[command(after_help = "Examples:
+  netlab demo
+  netlab demo --json")]
+    Demo,
+    /// Completions for a shell, on standard output
+    #[command(after_help = "Examples:
+  netlab completions bash > ~/.local/share/bash-completion/completions/netlab
+  netlab completions zsh > ~/.zfunc/_netlab")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Manual pages, one for each command, into a folder
+    #[command(after_help = "Examples:
+  netlab man ~/.local/share/man/man1
+  netlab man . && man ./netlab-tcp-echo-server.1")]
+    Man {
+        /// The folder; it is made if it is not there
+        dir: PathBuf,
+    },
+}
+
+impl Command {
+    /// The lab among the commands, and its name.
+    fn lab(&self) -> Option<(&'static str, &dyn Lab)> {
+        match self {
+            Command::TcpEcho(args) => Some(("tcp-echo", args)),
+            Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
+        }
+    }
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let status = match (&cli.command, cli.command.lab()) {
+        (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
+        (Command::Completions { shell }, _) => {
+            clap_complete::generate(*shell, &mut Cli::command(), "netlab", &mut std::io::stdout());
+            Status::Done
+        }
+        (Command::Man { dir }, _) => told(&cli.output, write_manual(dir)),
+        _ => demo(&cli.output),
+    };
+    ExitCode::from(status as u8)
+}
+
+/// A command's output, and the request to stop when nobody reads it any more.
+struct Desk {
+    report: Arc<dyn Report>,
+    stop: Stop,
+    closed: Arc<AtomicBool>,
+}
+
+impl Desk {
+    fn new(output: &Output, lab: &'static str, timeline: bool) -> Desk {
+        let (stop, closed) = (Stop::on_signals(), Arc::new(AtomicBool::new(false)));
+        let pipe = ClosedPipe::new({
+            let (stop, closed) = (stop.clone(), closed.clone());
+            move || {
+                closed.store(true, Ordering::Relaxed);
+                stop.ask();
+            }
+        });
+        let report: Arc<dyn Report> = match output.json {
+            true => Arc::new(Json::new(lab, output.quiet, timeline, pipe)),
+            false => Arc::new(Human::new(output.quiet, timeline, output.color(), pipe)),
+        };
+        Desk { report, stop, closed }
+    }
+
+    /// The exit status: a closed standard output is nobody's failure.
+    fn status(&self, result: crate::error::Result<Status>) -> Status {
+        match result {
+            _ if self.closed.load(Ordering::Relaxed) => Status::Done,
+            Ok(status) => status,
+            Err(error) => {
+                report::emit_error(&*self.report, &error);
+                error.status()
+            }
+        }
+    }
+}
+
+impl Output {
+    fn color(&self) -> ColorChoice {
+        match self.color {
+            When::Always => ColorChoice::Always,
+            When::Never => ColorChoice::Never,
+            // Looks at the terminal, NO_COLOR and CLICOLOR.
+            When::Auto => anstream::AutoStream::choice(&std::io::stdout()),
+        }
+    }
+}
+
+fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
+    let is_demo = lab.role() == Role::Demo;
+    let desk = Desk::new(output, name, is_demo);
+    let trace = match output.trace || is_demo {
+        true => Trace::to(desk.report.clone(), lab.role().name()),
+        false => Trace::off(),
+    };
+    let host = Host { lab: name, report: desk.report.clone(), trace, stop: desk.stop.clone() };
+    desk.status(lab.run(&host))
+}
+
+/// Every lab in turn; one line each.
+fn demo(output: &Output) -> Status {
+    let desk = Desk::new(output, "demo", false);
+    desk.stop.arm();
+    let (started, mut failed) = (Instant::now(), 0);
+    for (name, demo) in labs::DEMOS {
+        if desk.stop.is_asked() {
+            break;
+        }
+        let began = Instant::now();
+        let host = Host { lab: name, report: Arc::new(Recorder::new()), trace: Trace::off(), stop: desk.stop.clone() };
+        let (ok, seen) = match demo(&Stage::new(&host)) {
+            Ok(seen) => (seen.ok, seen.text),
+            Err(error) => (false, error.to_string()),
+        };
+        failed += usize::from(!ok);
+        desk.report.emit(&Event::Shown { name, ok, seen, elapsed: began.elapsed() });
+    }
+    let labs = labs::DEMOS.len();
+    desk.report.emit(&Event::Summary(Summary::Demos { labs, failed, elapsed: started.elapsed() }));
+    desk.status(Ok(if failed == 0 { Status::Done } else { Status::No }))
+}
+
+/// `netlab.1`, `netlab-tcp-echo.1`, `netlab-tcp-echo-server.1` and so on.
+fn write_manual(dir: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+    clap_mangen::generate_to(Cli::command(), dir)
+        .with_context(|| format!("cannot write manual pages into {}", dir.display()))
+}
+
+/// Tells of a failure outside the labs: nothing was run.
+fn told(output: &Output, result: anyhow::Result<()>) -> Status {
+    let Err(failure) = result else { return Status::Done };
+    let (subject, cause) = (failure.to_string(), failure.root_cause().to_string());
+    let subject = subject.trim_start_matches("cannot write ").to_owned();
+    let error = Error::other(crate::error::Attempt::Write, subject, cause.to_lowercase())
+        .because("the folder cannot be made or written to")
+        .next("another folder")
+        .unasked();
+    report::emit_error(&*Desk::new(output, "man", false).report, &error);
+    error.status()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,54 @@
+//! The labs: one file each, and no lab imports another.
+//!
+//! Every file reads the same from top to bottom: the lesson, constants, the
+//! arguments, `run`, the server's session, the client, the demo, tests.
+
+pub mod stage;
+pub mod tcp_echo;
+
+use crate::error::{Result, Status};
+use crate::net::host::Host;
+
+use self::stage::{Seen, Stage};
+
+/// Which end of a lab a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Waits for clients, or receives what is sent to many.
+    Server,
+    /// Asks, or sends to many.
+    Client,
+    /// Both ends at once.
+    Demo,
+}
+
+impl Role {
+    /// What its calls go by in a trace.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Server => "server",
+            Role::Client => "client",
+            Role::Demo => "demo",
+        }
+    }
+}
+
+/// A lab's command, parsed.
+pub trait Lab {
+    /// Which end it is.
+    fn role(&self) -> Role;
+
+    /// Whether its standard output carries a peer's bytes as they are.
+    fn is_raw(&self) -> bool {
+        false
+    }
+
+    /// Runs it to its end.
+    fn run(&self, host: &Host) -> Result<Status>;
+}
+
+/// A lab's demo.
+pub type Demo = fn(&Stage) -> Result<Seen>;
+
+/// All labs, in the order of the course, each with its demo.
+pub const DEMOS: &[(&str, Demo)] = &[("tcp-echo", tcp_echo::demo)];

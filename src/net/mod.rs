@@ -1,0 +1,82 @@
+//! Sockets, opened call by call.
+//!
+//! - [`addr`]: the address grammar of every command, [`interface`]: what this
+//!   host is attached to
+//! - [`socket`]: one socket and its calls, each traced by [`trace`], whose
+//!   words are in [`meaning`]; [`options`]: what socket2 has no method for
+//! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
+//!   for the events model
+//! - [`host`], [`stop`]: what a lab's end has from the machine it runs on
+
+pub mod addr;
+
+pub mod host;
+pub mod interface;
+pub mod meaning;
+pub mod options;
+pub mod polled;
+pub mod socket;
+pub mod stop;
+pub mod tcp;
+pub mod trace;
+pub mod udp;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use self::addr::Addr;
+use self::socket::Socket;
+use crate::error::{Attempt, Error, Result};
+use crate::report::Proto;
+
+/// All addresses that `addr` stands for, in the resolver's order; at least one.
+pub fn resolve(addr: &Addr, default_host: IpAddr, default_port: u16) -> Result<Vec<SocketAddr>> {
+    let cause = match addr.resolve(default_host, default_port) {
+        Ok(addrs) if !addrs.is_empty() => return Ok(addrs),
+        Ok(_) => io::ErrorKind::NotFound.into(),
+        Err(cause) => cause,
+    };
+    // Resolvers have a dozen codes for "unknown"; all of them mean this.
+    let cause = io::Error::new(io::ErrorKind::NotFound, cause);
+    Err(Error::new(Attempt::Resolve, addr.host_text(), &cause))
+}
+
+/// Tries one address after the other. An error names all that were tried, and
+/// the last one's cause.
+fn first_of<T>(
+    attempt: Attempt,
+    proto: Proto,
+    addr: &Addr,
+    addrs: &[SocketAddr],
+    mut open: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> Result<T> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for at in addrs {
+        match open(*at) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => last = error,
+        }
+    }
+    let subject = match addrs {
+        [only] => format!("{proto} {only}"),
+        many => format!("{proto} {addr} ({})", many.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    Err(Error::new(attempt, subject, &last))
+}
+
+/// Lets a server restart through TIME_WAIT. On Windows SO_REUSEADDR would let
+/// any program take over the port, and TIME_WAIT does not block it anyway.
+fn allow_restart(socket: &Socket) -> io::Result<()> {
+    if cfg!(windows) {
+        return socket.set_option("SOL_SOCKET", "SO_EXCLUSIVEADDRUSE", 1, options::set_exclusive_address_use);
+    }
+    socket.set_option("SOL_SOCKET", "SO_REUSEADDR", 1, |socket| socket.set_reuse_address(true))
+}
+
+/// `--bind`: a client's own address, of the peer's family where it says none.
+fn bind_client(socket: &Socket, bind: &Addr, peer: &SocketAddr) -> io::Result<()> {
+    let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let addrs = bind.resolve(any, 0)?;
+    let fits = addrs.iter().find(|addr| addr.is_ipv4() == peer.is_ipv4());
+    socket.bind(*fits.unwrap_or(&addrs[0]))
+}

@@ -1,0 +1,128 @@
+//! TCP sockets that do not block, for one thread that serves many.
+
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr};
+
+use mio::event::Source;
+use mio::{Interest, Registry, Token};
+use socket2::SockRef;
+
+use super::socket::{self, Socket};
+use super::trace::{Call, Trace};
+
+/// Whether a `recv` shorter than its buffer has emptied the socket, so that
+/// the call which would say EAGAIN can be spared (epoll(7), "Questions and
+/// answers", 9). On Windows mio wants to see that error.
+pub const SHORT_READ_DRAINS: bool = cfg!(unix);
+
+/// A listener that does not block.
+pub struct PolledListener {
+    inner: Option<mio::net::TcpListener>,
+    trace: Trace,
+}
+
+/// A connection that does not block, closed on drop.
+pub struct PolledStream {
+    inner: Option<mio::net::TcpStream>,
+    trace: Trace,
+}
+
+impl PolledListener {
+    /// A second handle of `listener`'s socket would have a life of its own, so
+    /// this takes it over.
+    pub fn new(listener: Socket) -> io::Result<PolledListener> {
+        let (socket, trace) = listener.into_inner();
+        socket.set_nonblocking(true)?;
+        let inner = mio::net::TcpListener::from_std(socket.into());
+        Ok(PolledListener { inner: Some(inner), trace })
+    }
+
+    /// `accept(2)`; `WouldBlock` when no client waits.
+    pub fn accept(&self) -> io::Result<(PolledStream, SocketAddr)> {
+        let listener = self.inner.as_ref().ok_or(ErrorKind::NotConnected)?;
+        let span = self.trace.begin("accept");
+        let result = listener.accept();
+        let value = result.as_ref().map(|(stream, _)| socket::fd_of(&SockRef::from(stream)));
+        let call = || Call::Accept {
+            fd: socket::fd_of(&SockRef::from(listener)),
+            peer: result.as_ref().ok().map(|(_, peer)| *peer),
+        };
+        self.trace.end(span, call, value);
+        let (stream, peer) = result?;
+        Ok((PolledStream { inner: Some(stream), trace: self.trace.clone() }, peer))
+    }
+}
+
+impl PolledStream {
+    fn inner(&self) -> &mio::net::TcpStream {
+        self.inner.as_ref().expect("open until dropped")
+    }
+
+    /// `recv(2)`.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner().try_io(|| socket::recv(&SockRef::from(self.inner()), &self.trace, buffer))
+    }
+
+    /// `send(2)`.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner().try_io(|| socket::send(&SockRef::from(self.inner()), &self.trace, bytes))
+    }
+
+    /// `getsockname(2)`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        socket::local_addr(&SockRef::from(self.inner()), &self.trace)
+    }
+
+    /// `shutdown(2)` of the sending half: FIN.
+    pub fn send_fin(&self) -> io::Result<()> {
+        socket::shutdown(&SockRef::from(self.inner()), &self.trace, Shutdown::Write)
+    }
+}
+
+impl Drop for PolledStream {
+    fn drop(&mut self) {
+        if let Some(stream) = self.inner.take() {
+            socket::close(std::net::TcpStream::from(stream).into(), &self.trace);
+        }
+    }
+}
+
+impl Drop for PolledListener {
+    fn drop(&mut self) {
+        if let Some(listener) = self.inner.take() {
+            socket::close(std::net::TcpListener::from(listener).into(), &self.trace);
+        }
+    }
+}
+
+impl Source for PolledListener {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        source(&mut self.inner)?.register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        source(&mut self.inner)?.reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        source(&mut self.inner)?.deregister(registry)
+    }
+}
+
+impl Source for PolledStream {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        source(&mut self.inner)?.register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        source(&mut self.inner)?.reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        source(&mut self.inner)?.deregister(registry)
+    }
+}
+
+fn source<T>(inner: &mut Option<T>) -> io::Result<&mut T> {
+    inner.as_mut().ok_or_else(|| ErrorKind::NotConnected.into())
+}

@@ -1,0 +1,365 @@
+//! One socket, every call on it traced.
+//!
+//! Sockets are opened call by call: `socket`, `setsockopt`, `bind`, `listen`.
+//! A library's `TcpListener::bind` would make four calls in one, setting
+//! SO_REUSEADDR and a backlog of its own unseen.
+
+use std::io::{self, ErrorKind, Read};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Type};
+
+use super::host::Host;
+use super::stop::{Interrupt, Stop};
+use super::trace::{Call, Fd, Trace};
+use crate::report::Proto;
+
+/// Where a blocked call cannot be woken from another thread, it looks up this
+/// often to see whether it should stop.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
+
+/// Whether `shutdown(2)` wakes what blocks on a socket that is not connected
+/// (a listener, a datagram socket, a connect under way). Linux does.
+const SHUTDOWN_WAKES: bool = cfg!(target_os = "linux");
+
+/// A blocking socket, closed on drop.
+pub struct Socket {
+    inner: Option<socket2::Socket>,
+    proto: Proto,
+    listens: bool,
+    trace: Trace,
+    stop: Stop,
+    /// SO_RCVTIMEO as it is set, in microseconds; 0 for none.
+    wait: AtomicU64,
+}
+
+/// The descriptor's number, for the trace.
+pub(super) fn fd_of(socket: &socket2::Socket) -> Fd {
+    #[cfg(unix)]
+    return std::os::fd::AsRawFd::as_raw_fd(socket).into();
+    #[cfg(windows)]
+    return std::os::windows::io::AsRawSocket::as_raw_socket(socket) as Fd;
+}
+
+/// `send(2)`: the system takes as many bytes as it has room for.
+pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
+    let span = trace.begin("send");
+    let result = socket.send(bytes);
+    trace.end(span, || Call::Send { fd: fd_of(socket), bytes }, count(&result));
+    result
+}
+
+/// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
+pub(super) fn recv(mut socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
+    let span = trace.begin("recv");
+    let result = socket.read(buffer);
+    let got = *result.as_ref().unwrap_or(&0);
+    let fd = fd_of(socket);
+    trace.end(span, || Call::Recv { fd, bytes: &buffer[..got], room: buffer.len() }, count(&result));
+    result
+}
+
+/// `getsockname(2)`.
+pub(super) fn local_addr(socket: &socket2::Socket, trace: &Trace) -> io::Result<SocketAddr> {
+    let span = trace.begin("getsockname");
+    let result = socket.local_addr().map(|addr| addr.as_socket());
+    let addr = result.as_ref().ok().copied().flatten();
+    let value = result.as_ref().map(|_| 0);
+    trace.end(span, || Call::GetSockName { fd: fd_of(socket), addr }, value);
+    result?.ok_or_else(|| ErrorKind::AddrNotAvailable.into())
+}
+
+/// `shutdown(2)`.
+pub(super) fn shutdown(socket: &socket2::Socket, trace: &Trace, how: Shutdown) -> io::Result<()> {
+    let name = match how {
+        Shutdown::Read => "SHUT_RD",
+        Shutdown::Write => "SHUT_WR",
+        Shutdown::Both => "SHUT_RDWR",
+    };
+    let fd = fd_of(socket);
+    trace.around(|| Call::Shutdown { fd, how: name }, || socket.shutdown(how))
+}
+
+/// `close(2)`.
+pub(super) fn close(socket: socket2::Socket, trace: &Trace) {
+    trace.close(fd_of(&socket), || {
+        #[cfg(unix)]
+        return nix::unistd::close(socket).map_err(io::Error::from);
+        #[cfg(not(unix))]
+        {
+            drop(socket);
+            Ok(())
+        }
+    });
+}
+
+fn count(result: &io::Result<usize>) -> Result<i64, &io::Error> {
+    result.as_ref().map(|count| *count as i64)
+}
+
+impl Socket {
+    /// `socket(2)` for addresses of `addr`'s family.
+    pub fn open(host: &Host, proto: Proto, addr: &SocketAddr) -> io::Result<Socket> {
+        let (kind, protocol) = match proto {
+            Proto::Tcp => (Type::STREAM, Protocol::TCP),
+            Proto::Udp => (Type::DGRAM, Protocol::UDP),
+        };
+        let span = host.trace.begin("socket");
+        let result = socket2::Socket::new(Domain::for_address(*addr), kind, Some(protocol));
+        let call = || Call::Socket { v6: addr.is_ipv6(), proto };
+        host.trace.end(span, call, result.as_ref().map(fd_of));
+        Ok(Socket::of(result?, proto, host.trace.clone(), host.stop.clone()))
+    }
+
+    fn of(inner: socket2::Socket, proto: Proto, trace: Trace, stop: Stop) -> Socket {
+        Socket { inner: Some(inner), proto, listens: false, trace, stop, wait: AtomicU64::new(0) }
+    }
+
+    /// The socket itself, for options that have no method here.
+    pub fn inner(&self) -> &socket2::Socket {
+        self.inner.as_ref().expect("open until dropped")
+    }
+
+    fn fd(&self) -> Fd {
+        fd_of(self.inner())
+    }
+
+    /// `setsockopt(2)`: `level`, `name` and `value` are what the trace shows,
+    /// `set` sets it.
+    pub fn set_option(
+        &self,
+        level: &'static str,
+        name: &'static str,
+        value: impl ToString,
+        set: impl FnOnce(&socket2::Socket) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let fd = self.fd();
+        let call = || Call::SetOption { fd, level, name, value: value.to_string() };
+        self.trace.around(call, || set(self.inner()))
+    }
+
+    /// `bind(2)`.
+    pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
+        let fd = self.fd();
+        self.trace.around(|| Call::Bind { fd, addr }, || self.inner().bind(&addr.into()))
+    }
+
+    /// `listen(2)`.
+    pub fn listen(&mut self, backlog: i32) -> io::Result<()> {
+        let fd = self.fd();
+        self.trace.around(|| Call::Listen { fd, backlog }, || self.inner().listen(backlog))?;
+        self.listens = true;
+        Ok(())
+    }
+
+    /// `getsockname(2)`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        local_addr(self.inner(), &self.trace)
+    }
+
+    /// `accept(2)`: waits for a client. A new socket for it, and its address.
+    pub fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+        let span = self.trace.begin("accept");
+        let result = self.inner().accept();
+        let peer = result.as_ref().ok().and_then(|(_, peer)| peer.as_socket());
+        let value = result.as_ref().map(|(socket, _)| fd_of(socket));
+        self.trace.end(span, || Call::Accept { fd: self.fd(), peer }, value);
+        let (socket, _) = result?;
+        let peer = peer.ok_or(ErrorKind::AddrNotAvailable)?;
+        Ok((Socket::of(socket, Proto::Tcp, self.trace.clone(), self.stop.clone()), peer))
+    }
+
+    /// `connect(2)`. On a datagram socket it sends nothing and cannot wait.
+    pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
+        let span = self.trace.begin("connect");
+        let result = self.inner().connect(&addr.into());
+        let fd = self.fd();
+        self.trace.end(span, || Call::Connect { fd, addr }, result.as_ref().map(|()| 0));
+        result
+    }
+
+    /// `connect(2)` that gives up after `timeout`.
+    ///
+    /// The call itself knows no timeout: Linux would go on for two minutes.
+    /// Another thread ends the wait by `shutdown(2)`. (The usual way, a socket
+    /// that does not block and `poll(2)`, would hide from the trace what a
+    /// student comes to see: connect's own answer.)
+    pub fn connect_within(&self, addr: SocketAddr, timeout: Duration) -> io::Result<()> {
+        if !SHUTDOWN_WAKES {
+            return self.connect_polled(addr, timeout);
+        }
+        let started = Instant::now();
+        let result = thread::scope(|scope| {
+            let (done, waiting) = channel::<()>();
+            let watch = move || {
+                if waiting.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
+                    let _ = self.shutdown(Shutdown::Both); // it may have connected just now
+                }
+            };
+            let watch = thread::Builder::new().name("timeout".into()).spawn_scoped(scope, watch);
+            let result = watch.and_then(|_| self.connect(addr));
+            drop(done);
+            result
+        });
+        match result {
+            Err(_) if started.elapsed() >= timeout => Err(ErrorKind::TimedOut.into()),
+            result => result,
+        }
+    }
+
+    fn connect_polled(&self, addr: SocketAddr, timeout: Duration) -> io::Result<()> {
+        let span = self.trace.begin("connect");
+        let result = self.inner().connect_timeout(&addr.into(), timeout);
+        let fd = self.fd();
+        self.trace.end(span, || Call::Connect { fd, addr }, result.as_ref().map(|()| 0));
+        result
+    }
+
+    /// SO_RCVTIMEO: the longest that `recv` and `recv_from` wait, `None` for
+    /// ever. Makes no call where it is so already.
+    pub fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
+        // The system reads a zero as "for ever".
+        let micros = time.map_or(0, |time| (time.as_micros() as u64).max(1));
+        if self.wait.swap(micros, Ordering::Relaxed) == micros {
+            return Ok(());
+        }
+        let time = (micros > 0).then(|| Duration::from_micros(micros));
+        let value = time.map_or("0".to_owned(), |time| humantime::format_duration(round(time)).to_string());
+        self.set_option("SOL_SOCKET", "SO_RCVTIMEO", value, |socket| socket.set_read_timeout(time))
+    }
+
+    /// `send(2)`, once.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        send(self.inner(), &self.trace, bytes)
+    }
+
+    /// `send(2)` until all bytes are taken: one call may take fewer.
+    pub fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.send(bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// `recv(2)`. 0 on a stream is the peer's FIN.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.patiently(|| recv(self.inner(), &self.trace, buffer))
+    }
+
+    /// `sendto(2)`: one datagram.
+    pub fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        let span = self.trace.begin("sendto");
+        let result = self.inner().send_to(bytes, &to.into());
+        let fd = self.fd();
+        self.trace.end(span, || Call::SendTo { fd, bytes, to }, count(&result));
+        result
+    }
+
+    /// `recvfrom(2)`: one datagram and its sender. What does not fit into
+    /// `buffer` is lost, so give 64 KiB, more than a datagram can have.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.patiently(|| self.recv_from_once(buffer))
+    }
+
+    #[allow(unsafe_code)]
+    fn recv_from_once(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let span = self.trace.begin("recvfrom");
+        let room: *mut [u8] = buffer;
+        // SAFETY: initialised bytes may be seen as bytes that may be
+        // uninitialised, and socket2 promises to write only initialised ones.
+        // (std has this call safely, but not on a socket opened call by call.)
+        let result = self.inner().recv_from(unsafe { &mut *(room as *mut [std::mem::MaybeUninit<u8>]) });
+        let got = result.as_ref().map_or(0, |(got, _)| *got);
+        let from = result.as_ref().ok().and_then(|(_, from)| from.as_socket());
+        let value = result.as_ref().map(|(got, _)| *got as i64);
+        let (fd, room) = (self.fd(), buffer.len());
+        self.trace.end(span, || Call::RecvFrom { fd, bytes: &buffer[..got], room, from }, value);
+        result?;
+        // No sender's address: the wait was ended by shutdown(2).
+        from.map(|from| (got, from)).ok_or_else(|| ErrorKind::ConnectionAborted.into())
+    }
+
+    /// Where a receive cannot be woken, waits in slices and looks up between.
+    fn patiently<T>(&self, mut receive: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        if SHUTDOWN_WAKES || self.proto == Proto::Tcp {
+            return retry(receive);
+        }
+        let wait = self.wait.load(Ordering::Relaxed);
+        let deadline = (wait > 0).then(|| Instant::now() + Duration::from_micros(wait));
+        loop {
+            let left = deadline.map_or(LOOK_UP_EVERY, |at| at.saturating_duration_since(Instant::now()));
+            self.inner().set_read_timeout(Some(left.clamp(Duration::from_millis(1), LOOK_UP_EVERY)))?;
+            match retry(&mut receive) {
+                Err(error) if is_timeout(&error) && !self.stop.is_asked() && left > Duration::ZERO => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// `shutdown(2)`.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        shutdown(self.inner(), &self.trace, how)
+    }
+
+    /// The socket without its blocking calls, for the events model.
+    pub(super) fn into_inner(mut self) -> (socket2::Socket, Trace) {
+        let inner = self.inner.take().expect("open until dropped");
+        (inner, self.trace.clone())
+    }
+
+    /// Connects to our own listener, which wakes the accept that waits there.
+    fn wake_by_connecting(&self) {
+        let Ok(mut addr) = self.local_addr() else { return };
+        if addr.ip().is_unspecified() {
+            addr.set_ip(if addr.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        }
+        let _ = std::net::TcpStream::connect_timeout(&addr, LOOK_UP_EVERY);
+    }
+}
+
+/// A signal may end a call before anything came: then it is made again.
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Whether SO_RCVTIMEO ran out: Unix calls it EAGAIN, Windows a timeout.
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// To the microsecond below a millisecond, else to the millisecond.
+fn round(time: Duration) -> Duration {
+    if time < Duration::from_millis(1) { time } else { Duration::from_millis(time.as_millis() as u64) }
+}
+
+impl Interrupt for Socket {
+    fn interrupt(&self) {
+        match (self.proto, self.listens) {
+            (Proto::Tcp, true) if !SHUTDOWN_WAKES => self.wake_by_connecting(),
+            (Proto::Udp, _) if !SHUTDOWN_WAKES => {} // looks up by itself
+            // Only the reading half: what is still to be said can be sent.
+            _ => drop(self.shutdown(Shutdown::Read)),
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            close(inner, &self.trace);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Stopping in order: Ctrl-C, SIGTERM, `--for`, a closed stdout.
+//!
+//! A thread that waits in `accept(2)` or `recv(2)` cannot look at a flag. So
+//! whoever may wait registers what wakes it, and [`Stop::ask`] wakes them all.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// Exit status after a second Ctrl-C: 128 + SIGINT, as shells have it.
+const KILLED_BY_SIGINT: i32 = 130;
+
+/// Something that waits and can be woken.
+pub trait Interrupt: Send + Sync {
+    /// Ends the wait. Called once, from another thread.
+    fn interrupt(&self);
+}
+
+/// A request to stop, shared by all who have to heed it.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    asked: AtomicBool,
+    by_signals: AtomicBool,
+    waiters: Mutex<Waiters>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiters {
+    list: Vec<Weak<dyn Interrupt>>,
+    sweep_at: usize,
+}
+
+impl Stop {
+    /// Nobody has asked yet.
+    pub fn new() -> Stop {
+        Stop::default()
+    }
+
+    /// Whether to stop.
+    pub fn is_asked(&self) -> bool {
+        self.0.asked.load(Ordering::Acquire)
+    }
+
+    /// Asks everyone to stop, and wakes those who wait.
+    pub fn ask(&self) {
+        if self.0.asked.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let waiters = std::mem::take(&mut self.waiters().list);
+        self.0.changed.notify_all();
+        for waiter in waiters {
+            if let Some(waiter) = waiter.upgrade() {
+                waiter.interrupt();
+            }
+        }
+    }
+
+    /// Wakes `waiter` when the stop comes; at once if it has come already.
+    /// Who is dropped before is forgotten.
+    pub fn wakes<T: Interrupt + 'static>(&self, waiter: &Arc<T>) {
+        self.arm();
+        let waiter: Weak<dyn Interrupt> = Arc::downgrade(waiter) as Weak<dyn Interrupt>;
+        self.waiters().add(waiter.clone());
+        // Asked between a look at the flag and the addition: nobody else
+        // would wake this one.
+        if self.is_asked()
+            && let Some(waiter) = waiter.upgrade()
+        {
+            waiter.interrupt();
+        }
+    }
+
+    /// Stops after `time` (`--for`).
+    pub fn ask_after(&self, time: Duration) {
+        let stop = Arc::downgrade(&self.0);
+        let timer = move || {
+            thread::sleep(time);
+            if let Some(inner) = stop.upgrade() {
+                Stop(inner).ask();
+            }
+        };
+        // Without a thread to spare, the run is merely not limited in time.
+        let _ = thread::Builder::new().name("timer".into()).spawn(timer);
+    }
+
+    /// A stop that is asked for by the first Ctrl-C, SIGTERM or SIGHUP; a
+    /// second one ends the process at once.
+    pub fn on_signals() -> Stop {
+        let stop = Stop::new();
+        stop.0.by_signals.store(true, Ordering::Release);
+        stop
+    }
+
+    /// Sets the signal handlers, if this stop has them and once there is
+    /// something to stop: until then a signal may just end the process. (And
+    /// the handler's pipe comes after the first socket, which then is 3 in a
+    /// trace, as in every book.)
+    pub fn arm(&self) {
+        if !self.0.by_signals.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let stop = self.clone();
+        // Fails only where a handler is set already: then that one serves.
+        let _ = ctrlc::set_handler(move || {
+            if stop.is_asked() {
+                process::exit(KILLED_BY_SIGINT);
+            }
+            stop.ask();
+        });
+    }
+
+    /// Sleeps for `time`, or until asked to stop. Says whether it was asked.
+    pub fn wait(&self, time: Duration) -> bool {
+        let waiters = self.waiters();
+        let asked = |_: &mut Waiters| !self.is_asked();
+        let _ = self.0.changed.wait_timeout_while(waiters, time, asked);
+        self.is_asked()
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Waiters> {
+        self.0.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Interrupt for Stop {
+    fn interrupt(&self) {
+        self.ask();
+    }
+}
+
+impl Waiters {
+    /// Sweeps out the dead whenever the list has doubled, so that a server
+    /// that has seen a million clients remembers only the present ones.
+    fn add(&mut self, waiter: Weak<dyn Interrupt>) {
+        if self.list.len() >= self.sweep_at.max(16) {
+            self.list.retain(|waiter| waiter.strong_count() > 0);
+            self.sweep_at = 2 * self.list.len();
+        }
+        self.list.push(waiter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Interrupt for Counter {
+        fn interrupt(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn everyone_who_waits_is_woken_once_and_latecomers_at_once() {
+        let stop = Stop::new();
+        let (early, late) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
+        stop.wakes(&early);
+        stop.ask();
+        stop.ask();
+        stop.wakes(&late);
+        assert_eq!(early.0.load(Ordering::SeqCst), 1);
+        assert_eq!(late.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn those_who_are_gone_are_forgotten() {
+        let stop = Stop::new();
+        for _ in 0..10_000 {
+            stop.wakes(&Arc::new(Counter::default()));
+        }
+        assert!(stop.waiters().list.len() <= 16);
+    }
+}

@@ -1,0 +1,82 @@
+//! TCP sockets, ready to listen or connected.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::addr::Addr;
+use super::host::Host;
+use super::resolve;
+use super::socket::Socket;
+use crate::error::{Attempt, Error, Result};
+use crate::report::Proto;
+
+/// Connections that the system completes ahead of `accept(2)`. Linux allows
+/// 4096 since 5.4 (`net.core.somaxconn`); a class that starts at once stays
+/// within it, and nobody's SYN has to be sent again a second later.
+pub const BACKLOG: i32 = 4096;
+
+/// A listening socket on the first of `addr`'s addresses that can be bound,
+/// and the address it really has.
+pub fn listen(host: &Host, addr: &Addr, default_port: u16, backlog: i32) -> Result<(Socket, SocketAddr)> {
+    let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
+    super::first_of(Attempt::Bind, Proto::Tcp, addr, &addrs, |at| {
+        let mut socket = Socket::open(host, Proto::Tcp, &at)?;
+        prepare(&socket, &at)?;
+        socket.bind(at)?;
+        socket.listen(backlog)?;
+        let local = socket.local_addr()?;
+        Ok((socket, local))
+    })
+}
+
+fn prepare(socket: &Socket, at: &SocketAddr) -> std::io::Result<()> {
+    super::allow_restart(socket)?;
+    if at.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) {
+        // Systems differ in their default; here [::] serves IPv4 as well.
+        socket.set_option("IPPROTO_IPV6", "IPV6_V6ONLY", 0, |socket| socket.set_only_v6(false))?;
+    }
+    // Set once on the listener, inherited by every accepted socket.
+    socket.set_option("IPPROTO_TCP", "TCP_NODELAY", 1, |socket| socket.set_tcp_nodelay(true))
+}
+
+/// A connection, who it is with, and our own address on it.
+pub struct Connection {
+    /// The connected socket.
+    pub socket: Arc<Socket>,
+    /// The server's address: of those its name has, the one that answered.
+    pub peer: SocketAddr,
+    /// Our own.
+    pub local: SocketAddr,
+}
+
+/// Connects to the first of `addr`'s addresses that answers, from `bind`'s
+/// address where one is given; each may take `timeout`.
+pub fn connect(
+    host: &Host,
+    addr: &Addr,
+    default_port: u16,
+    bind: Option<&Addr>,
+    timeout: Duration,
+) -> Result<Connection> {
+    let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
+    let connected = super::first_of(Attempt::Connect, Proto::Tcp, addr, &addrs, |peer| {
+        let socket = Arc::new(Socket::open(host, Proto::Tcp, &peer)?);
+        if let Some(bind) = bind {
+            super::bind_client(&socket, bind, &peer)?;
+        }
+        host.stop.wakes(&socket);
+        socket.connect_within(peer, timeout)?;
+        let local = socket.local_addr()?;
+        Ok(Connection { socket, peer, local })
+    });
+    connected.map_err(|error| with_server_hint(host, error, addrs[0]))
+}
+
+/// Where nothing listens, says how to start what should.
+pub(super) fn with_server_hint(host: &Host, error: Error, addr: SocketAddr) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => error.next(format!("netlab {} server {addr}", host.lab)),
+        _ => error,
+    }
+}

@@ -1,0 +1,388 @@
+//! `--trace`: each socket call as it returns, numbered, with what its result
+//! means.
+//!
+//! Every socket of netlab is opened and used through the `net` room, and each
+//! call there passes through [`Trace`]: so the trace shows the calls that were
+//! made, none hidden and none invented, in the order in which they returned.
+//! `strace -f -e trace=network,close` shows the same ones (it calls `send`
+//! `sendto`, `recv` `recvfrom` and `accept` `accept4`: the C library's
+//! `send(2)` *is* the kernel's `sendto` without an address).
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::meaning::{self, Facts};
+use crate::framing::visible;
+use crate::report::{BlockedLine, CallLine, Proto, Report};
+
+/// When a call that waits is mentioned: early enough to answer "does it
+/// hang?", then ever more rarely.
+const TOLD_AFTER: [Duration; 4] =
+    [Duration::from_secs(3), Duration::from_secs(10), Duration::from_secs(30), Duration::from_secs(60)];
+
+/// How often the waiting calls are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Bytes of a payload that a line shows.
+const SHOWN_BYTES: usize = 32;
+
+/// A descriptor's number: `int` on Unix, a handle on Windows.
+pub type Fd = i64;
+
+/// A socket call with its arguments; what it returned through pointers is
+/// among them, as `strace` shows it.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are the arguments, named as in the manual pages")]
+pub enum Call<'a> {
+    /// `socket(2)`.
+    Socket { v6: bool, proto: Proto },
+    /// `setsockopt(2)`.
+    SetOption { fd: Fd, level: &'static str, name: &'static str, value: String },
+    /// `bind(2)`.
+    Bind { fd: Fd, addr: SocketAddr },
+    /// `listen(2)`.
+    Listen { fd: Fd, backlog: i32 },
+    /// `accept(2)`; the peer's address once there is one.
+    Accept { fd: Fd, peer: Option<SocketAddr> },
+    /// `connect(2)`.
+    Connect { fd: Fd, addr: SocketAddr },
+    /// `getsockname(2)`.
+    GetSockName { fd: Fd, addr: Option<SocketAddr> },
+    /// `send(2)`.
+    Send { fd: Fd, bytes: &'a [u8] },
+    /// `recv(2)` into `room` bytes.
+    Recv { fd: Fd, bytes: &'a [u8], room: usize },
+    /// `sendto(2)`.
+    SendTo { fd: Fd, bytes: &'a [u8], to: SocketAddr },
+    /// `recvfrom(2)` into `room` bytes.
+    RecvFrom { fd: Fd, bytes: &'a [u8], room: usize, from: Option<SocketAddr> },
+    /// `shutdown(2)`.
+    Shutdown { fd: Fd, how: &'static str },
+    /// `close(2)`.
+    Close { fd: Fd },
+    /// `sleep(3)`: no socket call, but what a handler that sleeps does.
+    Sleep { time: Duration },
+}
+
+impl Call<'_> {
+    /// The call's name, as in its manual page.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Call::Socket { .. } => "socket",
+            Call::SetOption { .. } => "setsockopt",
+            Call::Bind { .. } => "bind",
+            Call::Listen { .. } => "listen",
+            Call::Accept { .. } => "accept",
+            Call::Connect { .. } => "connect",
+            Call::GetSockName { .. } => "getsockname",
+            Call::Send { .. } => "send",
+            Call::Recv { .. } => "recv",
+            Call::SendTo { .. } => "sendto",
+            Call::RecvFrom { .. } => "recvfrom",
+            Call::Shutdown { .. } => "shutdown",
+            Call::Close { .. } => "close",
+            Call::Sleep { .. } => "sleep",
+        }
+    }
+
+    fn args(&self) -> String {
+        match self {
+            Call::Socket { v6, proto } => {
+                let family = if *v6 { "AF_INET6" } else { "AF_INET" };
+                let kind = if *proto == Proto::Tcp { "SOCK_STREAM" } else { "SOCK_DGRAM" };
+                format!("{family}, {kind}")
+            }
+            Call::SetOption { fd, level, name, value } => format!("{fd}, {level}, {name}, {value}"),
+            Call::Bind { fd, addr } | Call::Connect { fd, addr } => format!("{fd}, {addr}"),
+            Call::Listen { fd, backlog } => format!("{fd}, {backlog}"),
+            Call::Accept { fd, peer: Some(addr) } | Call::GetSockName { fd, addr: Some(addr) } => {
+                format!("{fd}, {addr}")
+            }
+            Call::Send { fd, bytes } => format!("{fd}, {}, {}", shown(bytes), bytes.len()),
+            Call::Recv { fd, bytes: [], room } => format!("{fd}, {room}"),
+            Call::Recv { fd, bytes, room } => format!("{fd}, {}, {room}", shown(bytes)),
+            Call::SendTo { fd, bytes, to } => format!("{fd}, {}, {}, {to}", shown(bytes), bytes.len()),
+            Call::RecvFrom { fd, bytes, room, from: Some(from) } => {
+                format!("{fd}, {}, {room}, {from}", shown(bytes))
+            }
+            Call::RecvFrom { fd, room, from: None, .. } => format!("{fd}, {room}"),
+            Call::Shutdown { fd, how } => format!("{fd}, {how}"),
+            Call::Accept { fd, .. } | Call::GetSockName { fd, .. } | Call::Close { fd } => format!("{fd}"),
+            Call::Sleep { time } => format!("{}", time.as_secs_f64()),
+        }
+    }
+
+    fn may_block(&self) -> bool {
+        matches!(
+            self,
+            Call::Accept { .. }
+                | Call::Connect { .. }
+                | Call::Send { .. }
+                | Call::Recv { .. }
+                | Call::SendTo { .. }
+                | Call::RecvFrom { .. }
+                | Call::Sleep { .. }
+        )
+    }
+}
+
+/// `"hello\n"`, cut after 32 bytes as `strace` does.
+fn shown(bytes: &[u8]) -> String {
+    let cut = if bytes.len() > SHOWN_BYTES { "..." } else { "" };
+    format!("\"{}\"{cut}", visible(&bytes[..bytes.len().min(SHOWN_BYTES)]))
+}
+
+/// A recorder of socket calls, or none: without `--trace` it costs a test of
+/// one pointer.
+#[derive(Clone, Default)]
+pub struct Trace(Option<Arc<Tracer>>);
+
+struct Tracer {
+    report: Arc<dyn Report>,
+    role: &'static str,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    calls: u64,
+    spans: u64,
+    facts: HashMap<Fd, Facts>,
+    waiting: HashMap<u64, Waiting>,
+}
+
+struct Waiting {
+    who: String,
+    call: &'static str,
+    since: Instant,
+    told: usize,
+}
+
+/// A call under way.
+pub struct Span<'a> {
+    tracer: &'a Tracer,
+    id: u64,
+    since: Instant,
+}
+
+impl Trace {
+    /// Traces nothing.
+    pub fn off() -> Trace {
+        Trace(None)
+    }
+
+    /// Traces to `report`; calls of the main thread are `role`'s (`client`,
+    /// `server`), those of other threads go by the thread's name.
+    pub fn to(report: Arc<dyn Report>, role: &'static str) -> Trace {
+        let tracer = Arc::new(Tracer { report, role, kept: Mutex::default() });
+        let watched = Arc::downgrade(&tracer);
+        // Without this thread a call that blocks would merely go unmentioned.
+        let _ = thread::Builder::new().name("trace".into()).spawn(move || {
+            while let Some(tracer) = watched.upgrade() {
+                tracer.mention_waiting();
+                drop(tracer);
+                thread::sleep(LOOK_EVERY);
+            }
+        });
+        Trace(Some(tracer))
+    }
+
+    /// Whether calls are traced.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Marks the start of a call. Give the span to [`Trace::end`].
+    pub fn begin(&self, call: &'static str) -> Option<Span<'_>> {
+        self.0.as_deref().map(|tracer| tracer.begin(call))
+    }
+
+    /// Marks the return of a call: numbers it and tells what it means.
+    /// `value` is what the call returned.
+    pub fn end<'c>(&self, span: Option<Span<'_>>, call: impl FnOnce() -> Call<'c>, value: Result<i64, &io::Error>) {
+        if let Some(span) = span {
+            span.tracer.end(&span, &call(), value);
+        }
+    }
+
+    /// A call that does not block and whose arguments are known before.
+    pub fn around<T>(
+        &self,
+        call: impl FnOnce() -> Call<'static>,
+        run: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let Some(tracer) = self.0.as_deref() else { return run() };
+        let call = call();
+        let span = tracer.begin(call.name());
+        let result = run();
+        tracer.end(&span, &call, result.as_ref().map(|_| 0));
+        result
+    }
+
+    /// A wait that is no socket call, such as `epoll_wait(2)`: it gets no
+    /// number, and is mentioned while it lasts.
+    pub fn wait<T>(&self, call: &'static str, run: impl FnOnce() -> T) -> T {
+        let span = self.begin(call);
+        let result = run();
+        if let Some(span) = span {
+            span.tracer.kept().waiting.remove(&span.id);
+        }
+        result
+    }
+
+    /// Closes a descriptor. What was known of it is forgotten before: once
+    /// closed, its number may at once be another thread's new socket.
+    pub fn close(&self, fd: Fd, close: impl FnOnce() -> io::Result<()>) {
+        let Some(tracer) = self.0.as_deref() else {
+            let _ = close(); // it is closed, whatever close(2) says of earlier writes
+            return;
+        };
+        let facts = tracer.kept().facts.remove(&fd).unwrap_or_default();
+        let span = tracer.begin("close");
+        let result = close();
+        tracer.end_with(&span, &Call::Close { fd }, result.as_ref().map(|()| 0), &facts);
+    }
+}
+
+impl Tracer {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn who(&self) -> String {
+        match thread::current().name() {
+            None | Some("main") => self.role.to_owned(),
+            Some(name) => name.to_owned(),
+        }
+    }
+
+    fn begin(&self, call: &'static str) -> Span<'_> {
+        let since = Instant::now();
+        let waiting = Waiting { who: self.who(), call, since, told: 0 };
+        let mut kept = self.kept();
+        kept.spans += 1;
+        let id = kept.spans;
+        kept.waiting.insert(id, waiting);
+        drop(kept);
+        Span { tracer: self, id, since: Instant::now() }
+    }
+
+    fn end(&self, span: &Span<'_>, call: &Call<'_>, value: Result<i64, &io::Error>) {
+        let facts = {
+            let mut kept = self.kept();
+            match meaning::fd_of(call, value.as_ref().ok().copied()) {
+                Some(fd) => {
+                    let facts = kept.facts.entry(fd).or_default();
+                    facts.learn(call, value.as_ref().copied().map_err(|error| error.kind()));
+                    facts.clone()
+                }
+                None => Facts::default(),
+            }
+        };
+        self.end_with(span, call, value, &facts);
+    }
+
+    fn end_with(&self, span: &Span<'_>, call: &Call<'_>, value: Result<i64, &io::Error>, facts: &Facts) {
+        let elapsed = span.since.elapsed();
+        let errno = value.err().map(errno_name);
+        let meaning = meaning::of(call, value, facts, elapsed);
+        let who = self.who();
+        // Numbered and written under one lock: the numbers on the screen rise.
+        let mut kept = self.kept();
+        kept.waiting.remove(&span.id);
+        kept.calls += 1;
+        self.report.call(&CallLine {
+            n: kept.calls,
+            who,
+            call: call.name(),
+            args: call.args(),
+            result: value.unwrap_or(-1),
+            errno,
+            elapsed,
+            may_block: call.may_block(),
+            meaning,
+        });
+    }
+
+    fn mention_waiting(&self) {
+        let mut kept = self.kept();
+        for waiting in kept.waiting.values_mut() {
+            let elapsed = waiting.since.elapsed();
+            if elapsed < next_mention(waiting.told) {
+                continue;
+            }
+            waiting.told += 1;
+            self.report.blocked(&BlockedLine {
+                who: waiting.who.clone(),
+                call: waiting.call,
+                elapsed,
+                meaning: meaning::of_waiting(waiting.call),
+            });
+        }
+    }
+}
+
+/// After the table's last entry, once a minute.
+fn next_mention(told: usize) -> Duration {
+    match TOLD_AFTER.get(told) {
+        Some(after) => *after,
+        None => Duration::from_secs(60) * (told + 2 - TOLD_AFTER.len()) as u32,
+    }
+}
+
+/// `ECONNREFUSED`, `WSAECONNREFUSED`.
+#[cfg(unix)]
+fn errno_name(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => format!("{:?}", nix::errno::Errno::from_raw(number)),
+        None => format!("{:?}", error.kind()),
+    }
+}
+
+#[cfg(not(unix))]
+fn errno_name(error: &io::Error) -> String {
+    // winsock2.h numbers its errors 10000 + the number BSD gave them.
+    let name = match error.raw_os_error() {
+        Some(10004) => "WSAEINTR",
+        Some(10013) => "WSAEACCES",
+        Some(10022) => "WSAEINVAL",
+        Some(10024) => "WSAEMFILE",
+        Some(10035) => "WSAEWOULDBLOCK",
+        Some(10040) => "WSAEMSGSIZE",
+        Some(10048) => "WSAEADDRINUSE",
+        Some(10049) => "WSAEADDRNOTAVAIL",
+        Some(10051) => "WSAENETUNREACH",
+        Some(10053) => "WSAECONNABORTED",
+        Some(10054) => "WSAECONNRESET",
+        Some(10055) => "WSAENOBUFS",
+        Some(10057) => "WSAENOTCONN",
+        Some(10058) => "WSAESHUTDOWN",
+        Some(10060) => "WSAETIMEDOUT",
+        Some(10061) => "WSAECONNREFUSED",
+        Some(10065) => "WSAEHOSTUNREACH",
+        Some(number) => return format!("WSA{number}"),
+        None => return format!("{:?}", error.kind()),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_cut_at_32_bytes_and_its_controls_are_escaped() {
+        assert_eq!(shown(b"hello\n"), r#""hello\n""#);
+        assert_eq!(shown(&[b'x'; 33]), format!("\"{}\"...", "x".repeat(32)));
+    }
+
+    #[test]
+    fn waiting_is_mentioned_at_3_10_30_60_then_each_minute() {
+        let seconds: Vec<u64> = (0..6).map(|told| next_mention(told).as_secs()).collect();
+        assert_eq!(seconds, [3, 10, 30, 60, 120, 180]);
+    }
+}

@@ -1,0 +1,100 @@
+//! UDP sockets, bound or connected.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use super::addr::Addr;
+use super::host::Host;
+use super::resolve;
+use super::socket::Socket;
+use crate::error::{Attempt, Error, Result};
+use crate::report::Proto;
+
+/// Room for any datagram: IPv4's largest has 65,507 bytes, IPv6's 65,527. A
+/// smaller buffer would cut a datagram, and the rest of it be gone.
+pub const MAX_DATAGRAM_ROOM: usize = 65_536;
+
+/// A socket that receives on the first of `addr`'s addresses that can be
+/// bound, and the address it really has.
+pub fn listen(host: &Host, addr: &Addr, default_host: IpAddr, default_port: u16) -> Result<(Arc<Socket>, SocketAddr)> {
+    let addrs = resolve(addr, default_host, default_port)?;
+    let (socket, local) = super::first_of(Attempt::Bind, Proto::Udp, addr, &addrs, |at| {
+        let socket = Socket::open(host, Proto::Udp, &at)?;
+        super::options::report_no_resets(socket.inner())?;
+        if at.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+            socket.set_option("IPPROTO_IPV6", "IPV6_V6ONLY", 0, |socket| socket.set_only_v6(false))?;
+        }
+        socket.bind(at)?;
+        let local = socket.local_addr()?;
+        Ok((socket, local))
+    })?;
+    let socket = Arc::new(socket);
+    host.stop.wakes(&socket);
+    Ok((socket, local))
+}
+
+/// A socket to ask one server with.
+pub struct Client {
+    /// The socket.
+    pub socket: Arc<Socket>,
+    /// The server.
+    pub peer: SocketAddr,
+    /// Our own address; unspecified where the socket is not connected.
+    pub local: SocketAddr,
+    /// Whether `connect(2)` tied the socket to the peer.
+    pub connected: bool,
+}
+
+/// Opens a socket to ask `addr` with. `connected`: only that peer's datagrams
+/// reach the socket, and the system tells of ICMP errors.
+pub fn client(host: &Host, addr: &Addr, default_port: u16, bind: Option<&Addr>, connected: bool) -> Result<Client> {
+    let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
+    let open = |peer: SocketAddr| {
+        let socket = Arc::new(Socket::open(host, Proto::Udp, &peer)?);
+        if let Some(bind) = bind {
+            super::bind_client(&socket, bind, &peer)?;
+        }
+        if connected {
+            socket.connect(peer)?;
+        }
+        Ok(Client { local: local_of(&socket, &peer, connected)?, socket, peer, connected })
+    };
+    let client = super::first_of(Attempt::Connect, Proto::Udp, addr, &addrs, open)?;
+    host.stop.wakes(&client.socket);
+    Ok(client)
+}
+
+/// Before connect or the first sendto there is no address to ask for.
+fn local_of(socket: &Socket, peer: &SocketAddr, connected: bool) -> std::io::Result<SocketAddr> {
+    if connected {
+        return socket.local_addr();
+    }
+    let unspecified: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    Ok(SocketAddr::new(unspecified, 0))
+}
+
+impl Client {
+    /// Sends one datagram to the peer.
+    pub fn send(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.connected { self.socket.send(bytes) } else { self.socket.send_to(bytes, self.peer) }
+    }
+
+    /// Receives one datagram of the peer; others' are skipped.
+    pub fn recv(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.connected {
+            return self.socket.recv(buffer);
+        }
+        loop {
+            let (got, from) = self.socket.recv_from(buffer)?;
+            if from.ip().to_canonical() == self.peer.ip().to_canonical() && from.port() == self.peer.port() {
+                return Ok(got);
+            }
+        }
+    }
+
+    /// A failed send or receive, in three parts.
+    pub fn error(&self, host: &Host, attempt: Attempt, cause: &std::io::Error) -> Error {
+        let error = Error::new(attempt, format!("udp {}", self.peer), cause);
+        super::tcp::with_server_hint(host, error, self.peer)
+    }
+}

@@ -1,0 +1,342 @@
+//! Events as lines for people.
+//!
+//! What came from a peer is shown in quotes with its control characters as
+//! escapes: a peer's bytes never reach the terminal as they are, and the
+//! line end that framing is about can be seen.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+use super::{BlockedLine, CallLine, ClosedPipe, Event, Messages, Payload, Reason, Report, Summary};
+use crate::framing::visible;
+
+/// Characters of a payload shown on a line.
+const SHOWN_CHARS: usize = 64;
+
+/// Single messages a server shows in a second. A stream of gigabytes arrives
+/// in thousands of reads; nobody can read as many lines.
+const MESSAGES_PER_SECOND: u32 = 200;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+const WHO: Style = AnsiColor::Cyan.on_default();
+
+/// Writes events for people.
+pub struct Human {
+    started: Instant,
+    quiet: bool,
+    timeline: bool,
+    color: ColorChoice,
+    pipe: ClosedPipe,
+    screen: Mutex<Screen>,
+}
+
+#[derive(Default)]
+struct Screen {
+    table: Vec<String>,
+    second: u64,
+    shown: u32,
+    hidden: u64,
+}
+
+/// The thread that speaks.
+pub fn speaker() -> String {
+    std::thread::current().name().unwrap_or("thread").to_owned()
+}
+
+/// Whether `--quiet` leaves this event out.
+pub fn is_message(event: &Event) -> bool {
+    !matches!(event, Event::Listening { .. } | Event::Error { .. } | Event::Summary(_) | Event::Shown { .. })
+}
+
+impl Human {
+    /// `timeline` puts the time and the speaking thread before each line.
+    pub fn new(quiet: bool, timeline: bool, color: ColorChoice, pipe: ClosedPipe) -> Human {
+        let screen = Mutex::default();
+        Human { started: Instant::now(), quiet, timeline, color, pipe, screen }
+    }
+
+    /// Whether this line of a flood is shown; counts it if not.
+    fn within_budget(&self, event: &Event, screen: &mut Screen) -> bool {
+        let is_flood = matches!(event, Event::Received { client: Some(_), .. } | Event::Sent { client: Some(_), .. });
+        let second = self.started.elapsed().as_secs();
+        if second != screen.second {
+            (screen.second, screen.shown) = (second, 0);
+        }
+        if is_flood && screen.shown >= MESSAGES_PER_SECOND {
+            screen.hidden += 1;
+            return false;
+        }
+        screen.shown += u32::from(is_flood);
+        true
+    }
+
+    /// Prints `lines`, then the table, over the table of `before` rows.
+    fn print(&self, before: usize, table: &[String], lines: &str) {
+        let mut out = std::io::stdout().lock();
+        // Around the stream that takes out colours where none are wanted: it
+        // would take out this too.
+        let erased = out.write_all(erase(before).as_bytes());
+        let mut out = AutoStream::new(out, self.color);
+        let rows: String = table.iter().map(|row| format!("{row}\n")).collect();
+        let written =
+            erased.and_then(|()| out.write_all(lines.as_bytes())).and_then(|()| out.write_all(rows.as_bytes()));
+        self.pipe.note(written.and_then(|()| out.flush()));
+    }
+
+    fn prefix(&self) -> String {
+        if !self.timeline {
+            return String::new();
+        }
+        let ms = self.started.elapsed().as_secs_f64() * 1e3;
+        format!("{DIM}{ms:8.1} ms{DIM:#} {WHO}{:<8}{WHO:#} ", speaker())
+    }
+
+    fn trace(&self, line: String) {
+        // Between our own lines on the same terminal, never inside one.
+        let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut err = AutoStream::new(std::io::stderr().lock(), self.color_of_stderr());
+        let _ = err.write_all(line.as_bytes());
+    }
+
+    /// `auto` was decided by looking at stdout; stderr may be a file.
+    fn color_of_stderr(&self) -> ColorChoice {
+        match self.color {
+            ColorChoice::Auto if !std::io::stderr().is_terminal() => ColorChoice::Never,
+            choice => choice,
+        }
+    }
+}
+
+/// Moves up over a table and clears it.
+fn erase(rows: usize) -> String {
+    if rows == 0 { String::new() } else { format!("\x1b[{rows}A\x1b[J") }
+}
+
+impl Report for Human {
+    fn emit(&self, event: &Event) {
+        if self.quiet && is_message(event) {
+            return;
+        }
+        if let Event::Error { message, why, next } = event {
+            return self
+                .trace(format!("{BAD}error:{BAD:#} {message}\n  {DIM}why:{DIM:#} {why}\n  {DIM}try:{DIM:#} {next}\n"));
+        }
+        let Some(line) = line_of(event) else { return };
+        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.within_budget(event, &mut screen) {
+            return;
+        }
+        let mut lines = String::new();
+        if screen.hidden > 0 && screen.shown <= 1 {
+            let hidden = std::mem::take(&mut screen.hidden);
+            lines += &format!("{DIM}({hidden} messages more than fit on a screen; --json has them all){DIM:#}\n");
+        }
+        lines += &format!("{}{line}\n", self.prefix());
+        self.print(screen.table.len(), &screen.table, &lines);
+    }
+
+    fn wants_messages(&self) -> bool {
+        !self.quiet
+    }
+
+    fn call(&self, line: &CallLine) {
+        self.trace(call_text(line));
+    }
+
+    fn blocked(&self, line: &BlockedLine) {
+        let BlockedLine { who, call, elapsed, meaning } = line;
+        self.trace(format!(
+            "   {WHO}{who}{WHO:#} blocked in {call}, {} s {DIM}| {meaning}{DIM:#}\n",
+            elapsed.as_secs()
+        ));
+    }
+
+    fn prompt(&self) {
+        if self.quiet || !std::io::stdout().is_terminal() {
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        self.pipe.note(out.write_all(b"> ").and_then(|()| out.flush()));
+    }
+
+    fn table(&self, lines: Vec<String>) {
+        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut screen.table, lines).len();
+        self.print(before, &screen.table, "");
+    }
+
+    fn shows_tables(&self) -> bool {
+        !self.quiet && !self.timeline && std::io::stdout().is_terminal()
+    }
+}
+
+/// `#2 client connect(3, 127.0.0.1:5003) = -1 ECONNREFUSED (0.1 ms) | …`
+fn call_text(line: &CallLine) -> String {
+    let CallLine { n, who, call, args, result, errno, elapsed, may_block, meaning } = line;
+    let errno = errno.as_ref().map(|name| format!(" {BAD}{name}{BAD:#}")).unwrap_or_default();
+    let took = if *may_block { format!(" ({})", duration(*elapsed)) } else { String::new() };
+    format!("#{n} {WHO}{who}{WHO:#} {call}({args}) = {result}{errno}{took} {DIM}|{DIM:#} {meaning}\n")
+}
+
+/// A time as people read it: `0.1 ms`, `2.0 s`.
+pub fn duration(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    match ms {
+        ms if ms < 0.995 => format!("{ms:.2} ms"),
+        ms if ms < 999.5 => format!("{ms:.1} ms"),
+        ms => format!("{:.1} s", ms / 1e3),
+    }
+}
+
+fn line_of(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Listening { proto, addr, .. } => format!("{GOOD}listening on{GOOD:#} {proto} {addr}"),
+        Event::Accepted { client, peer, thread, .. } => {
+            let thread = thread.as_ref().map(|name| format!(", served by {name}")).unwrap_or_default();
+            format!("client {client}: connected from {} port {}{thread}", peer.ip(), peer.port())
+        }
+        Event::Connected { peer, local } => format!("connected to {peer} from {local}"),
+        // The line that follows, the reply's, tells both.
+        Event::Sent { seq: Some(_), .. } => return None,
+        Event::Sent { client: Some(client), payload, .. } => format!("client {client}: sent {}", quoted(payload)),
+        Event::Sent { client: None, peer, payload, .. } => format!("sent {} to {peer}", quoted(payload)),
+        Event::Received { client: Some(client), peer, payload } => {
+            format!("client {client}: received {} {DIM}from {peer}{DIM:#}", quoted(payload))
+        }
+        Event::Received { client: None, peer, payload } => format!("received {} from {peer}", quoted(payload)),
+        Event::Replied { seq, rtt, note, payload } => {
+            let note = note.map(|note| format!(", {note}")).unwrap_or_default();
+            format!("reply {seq}: {} in {}{note}", quoted(payload), duration(*rtt))
+        }
+        Event::Lost { seq, waited, tries } => lost(*seq, *waited, *tries),
+        Event::Closed { client: Some(client), reason, .. } => {
+            format!("client {client}: closed, {}", reason_words(*reason))
+        }
+        Event::Closed { client: None, reason, peer } => format!("closed {peer}, {}", reason_words(*reason)),
+        Event::Notice { text } => format!("{DIM}{text}{DIM:#}"),
+        Event::Summary(summary) => summary_text(summary),
+        Event::Shown { name, ok, seen, elapsed } => {
+            let verdict = if *ok { format!("{GOOD}ok  {GOOD:#}") } else { format!("{BAD}FAIL{BAD:#}") };
+            format!("{verdict} {name:<18} {seen} {DIM}({}){DIM:#}", duration(*elapsed))
+        }
+        Event::Error { .. } => return None,
+    })
+}
+
+fn lost(seq: u64, waited: Duration, tries: u32) -> String {
+    let tries = if tries > 1 { format!(" after {tries} tries") } else { String::new() };
+    format!("{BAD}reply {seq}: none{BAD:#} within {}{tries}", duration(waited))
+}
+
+/// `6 bytes "hello\n"`, cut where a line would be too long.
+fn quoted(payload: &Payload) -> String {
+    let text = visible(&payload.0[..payload.0.len().min(4 * SHOWN_CHARS)]);
+    let shown: String = text.chars().take(SHOWN_CHARS).collect();
+    let cut = if shown.len() < text.len() || payload.0.len() > 4 * SHOWN_CHARS { "..." } else { "" };
+    let unit = if payload.0.len() == 1 { "byte" } else { "bytes" };
+    format!("{} {unit} \"{shown}\"{cut}", payload.0.len())
+}
+
+fn reason_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Fin => "the peer sent FIN",
+        Reason::Reset => "the peer reset the connection (RST)",
+        Reason::Timeout => "nothing came in time",
+        Reason::Asked => "as asked",
+        Reason::ServerStop => "the server stops",
+        Reason::Error => "for an error",
+    }
+}
+
+fn summary_text(summary: &Summary) -> String {
+    match summary {
+        Summary::Messages(messages) => messages_text(messages),
+        Summary::Served { clients, bytes_in, bytes_out } => {
+            format!("served {}: {bytes_in} bytes in, {bytes_out} bytes out", plural(*clients, "client"))
+        }
+        Summary::Demos { labs, failed: 0, elapsed } => format!("all {labs} labs work ({})", duration(*elapsed)),
+        Summary::Demos { labs, failed, elapsed } => {
+            format!("{failed} of {labs} labs fell short ({})", duration(*elapsed))
+        }
+    }
+}
+
+/// `1 client`, `2 clients`.
+fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn messages_text(messages: &Messages) -> String {
+    let Messages { sent, received, lost, duplicate, reordered, late, retried, rtt_us, .. } = messages;
+    let mut text = format!("{sent} sent, {received} received, {lost} lost");
+    if *late > 0 {
+        text += &format!(" ({late} of them late: the reply came after its time)");
+    }
+    text += &format!(", {duplicate} duplicate, {reordered} reordered");
+    if *retried > 0 {
+        text += &format!(", {retried} sent again");
+    }
+    if let (Some(min), Some(p50), Some(p99), Some(max)) = (rtt_us.min, rtt_us.p50, rtt_us.p99, rtt_us.max) {
+        let ms = |us: u64| us as f64 / 1e3;
+        let (min, p50, p99, max) = (ms(min), ms(p50), ms(p99), ms(max));
+        text += &format!("\nround trip min {min:.2}, median {p50:.2}, p99 {p99:.2}, max {max:.2} ms");
+    }
+    for receiver in &messages.receivers {
+        text += &format!("\nreceiver {} got {} of {sent}", receiver.peer, receiver.received);
+    }
+    for dropped in &messages.dropped {
+        text += &format!("\n{} dropped: {}", plural(dropped.count, "datagram"), dropped.reason);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_escape_sequence_is_shown_and_not_sent_to_the_terminal() {
+        let text = quoted(&Payload(b"\x1b[2Jhi\n".to_vec()));
+        assert_eq!(text, r#"7 bytes "\x1b[2Jhi\n""#);
+    }
+
+    #[test]
+    fn a_long_payload_is_cut() {
+        let text = quoted(&Payload(vec![b'x'; 1000]));
+        assert!(text.starts_with("1000 bytes \"xxx") && text.ends_with("\"..."), "{text}");
+        assert!(text.len() < 90);
+    }
+
+    #[test]
+    fn times_have_a_unit_that_fits() {
+        let table = [(100, "0.10 ms"), (1_500, "1.5 ms"), (2_000_000, "2.0 s")];
+        for (micros, expected) in table {
+            assert_eq!(duration(Duration::from_micros(micros)), expected);
+        }
+    }
+
+    #[test]
+    fn a_traced_call_reads_as_the_contract_shows_it() {
+        let line = CallLine {
+            n: 2,
+            who: "client".into(),
+            call: "connect",
+            args: "3, 127.0.0.1:5003".into(),
+            result: -1,
+            errno: Some("ECONNREFUSED".into()),
+            elapsed: Duration::from_micros(100),
+            may_block: true,
+            meaning: "the host answered RST".into(),
+        };
+        let mut plain = AutoStream::never(Vec::new());
+        plain.write_all(call_text(&line).as_bytes()).unwrap();
+        let text = String::from_utf8(plain.into_inner()).unwrap();
+        assert_eq!(text, "#2 client connect(3, 127.0.0.1:5003) = -1 ECONNREFUSED (0.10 ms) | the host answered RST\n");
+    }
+}

@@ -1,0 +1,425 @@
+//! What happened, as values, and how it is shown.
+//!
+//! A lab never prints. It emits an [`Event`]; a renderer turns that into a
+//! line for people ([`human`]), a JSON object a line for programs
+//! ([`json`]), or keeps it for a test or a demo ([`recorder`]).
+
+pub mod human;
+pub mod json;
+pub mod recorder;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::error::Error;
+
+/// Something that happened in a lab. Field names are the contract's
+/// (`--json`), so a field keeps its name and type for ever.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// A server or receiver is ready, on the address it really has.
+    Listening {
+        /// `tcp` or `udp`.
+        proto: Proto,
+        /// The address, with the port the system gave.
+        addr: SocketAddr,
+        /// The multicast group joined.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+        /// The interface a group was joined on, or broadcasts come in by.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+    },
+    /// A server took a client.
+    Accepted {
+        /// Number from 1, never reused.
+        client: u64,
+        /// The client's address.
+        peer: SocketAddr,
+        /// The server's address on this connection.
+        local: SocketAddr,
+        /// The thread that serves it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        thread: Option<String>,
+    },
+    /// A client reached its server.
+    Connected {
+        /// The server's address.
+        peer: SocketAddr,
+        /// The client's own.
+        local: SocketAddr,
+    },
+    /// Bytes were handed to the system.
+    Sent {
+        /// To whom.
+        peer: SocketAddr,
+        /// On servers: the client's number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<u64>,
+        /// On clients that await a reply: the number the reply will carry.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
+        /// The bytes.
+        #[serde(flatten)]
+        payload: Payload,
+    },
+    /// Bytes came.
+    Received {
+        /// From whom.
+        peer: SocketAddr,
+        /// On servers: the client's number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<u64>,
+        /// The bytes.
+        #[serde(flatten)]
+        payload: Payload,
+    },
+    /// A client's message was answered.
+    Replied {
+        /// Number of the message, from 1.
+        seq: u64,
+        /// From its sending to the last byte of its reply.
+        #[serde(rename = "rtt_us", serialize_with = "micros")]
+        rtt: Duration,
+        /// What happened besides: the reply came `late`, `duplicate` or
+        /// `reordered`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'static str>,
+        /// The reply.
+        #[serde(flatten)]
+        payload: Payload,
+    },
+    /// No reply came in time.
+    Lost {
+        /// Number of the message, from 1.
+        seq: u64,
+        /// How long the client waited.
+        #[serde(rename = "waited_us", serialize_with = "micros")]
+        waited: Duration,
+        /// Sendings of this message, the first one included.
+        tries: u32,
+    },
+    /// A conversation ended.
+    Closed {
+        /// With whom.
+        peer: SocketAddr,
+        /// On servers: the client's number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<u64>,
+        /// How.
+        reason: Reason,
+    },
+    /// A remark for people: what was chosen and why.
+    Notice {
+        /// One sentence.
+        text: String,
+    },
+    /// A failure, fatal or not.
+    Error {
+        /// What was attempted on which address, and the cause.
+        message: String,
+        /// What the cause means.
+        why: String,
+        /// The next step.
+        #[serde(rename = "try")]
+        next: String,
+    },
+    /// The last event.
+    Summary(Summary),
+    /// One lab's line in `netlab demo`.
+    Shown {
+        /// The lab.
+        name: &'static str,
+        /// Whether it did all it should.
+        ok: bool,
+        /// What was seen.
+        seen: String,
+        /// How long it took.
+        #[serde(rename = "elapsed_us", serialize_with = "micros")]
+        elapsed: Duration,
+    },
+}
+
+/// A transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proto {
+    /// A byte stream between two sockets.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl std::fmt::Display for Proto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Proto::Tcp => "tcp",
+            Proto::Udp => "udp",
+        })
+    }
+}
+
+/// Why a conversation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The peer sent FIN.
+    Fin,
+    /// The peer sent RST.
+    Reset,
+    /// Nothing came in time.
+    Timeout,
+    /// One side asked for it, in the lab's own words.
+    Asked,
+    /// The server stops.
+    ServerStop,
+    /// It broke a rule, or something failed.
+    Error,
+}
+
+/// The counters at the end of a run.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(untagged)]
+pub enum Summary {
+    /// Of a client, a sender or a receiver: messages.
+    Messages(Messages),
+    /// Of a server: clients and bytes.
+    Served {
+        /// Clients served; for datagrams, addresses heard from.
+        clients: u64,
+        /// Bytes received from them.
+        bytes_in: u64,
+        /// Bytes sent to them.
+        bytes_out: u64,
+    },
+    /// Of `netlab demo`.
+    Demos {
+        /// Labs shown.
+        labs: usize,
+        /// Labs that fell short.
+        failed: usize,
+        /// Time taken by all.
+        #[serde(rename = "elapsed_us", serialize_with = "micros")]
+        elapsed: Duration,
+    },
+}
+
+/// Messages counted, as a client sees them: `sent` = `received` + `lost`.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Messages {
+    /// Messages sent, repeats not counted.
+    pub sent: u64,
+    /// Messages answered in time; on receivers, messages received.
+    pub received: u64,
+    /// Messages not answered in time.
+    pub lost: u64,
+    /// Replies that came once more.
+    pub duplicate: u64,
+    /// Replies that came after a later message's.
+    pub reordered: u64,
+    /// Of the lost: those whose reply came all the same, too late.
+    pub late: u64,
+    /// Sendings beyond the first (`--retries`).
+    pub retried: u64,
+    /// Round trips.
+    pub rtt_us: RoundTrips,
+    /// Who received a group's numbered messages, and how many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<Receiver>,
+    /// Datagrams thrown away, by the reason for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
+}
+
+/// One receiver of a group's messages, as its acknowledgements tell.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Receiver {
+    /// The address its acknowledgements come from.
+    pub peer: SocketAddr,
+    /// Messages it acknowledged.
+    pub received: u64,
+}
+
+/// Datagrams a receiver threw away.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Dropped {
+    /// Why.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// Round trips in microseconds; none measured leaves all empty.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct RoundTrips {
+    /// The quickest.
+    pub min: Option<u64>,
+    /// Half were no slower.
+    pub p50: Option<u64>,
+    /// 99 of 100 were no slower.
+    pub p99: Option<u64>,
+    /// The slowest.
+    pub max: Option<u64>,
+}
+
+impl RoundTrips {
+    /// Sorts and sums up; percentiles by nearest rank.
+    pub fn of(mut samples: Vec<Duration>) -> RoundTrips {
+        samples.sort_unstable();
+        let rank = |percent: usize| {
+            let nearest = (samples.len() * percent).div_ceil(100).max(1);
+            samples.get(nearest - 1).map(|rtt| rtt.as_micros() as u64)
+        };
+        RoundTrips { min: rank(0), p50: rank(50), p99: rank(99), max: rank(100) }
+    }
+}
+
+/// Bytes as they crossed the wire. In JSON: `bytes`, their number, and
+/// `text` where they are UTF-8 or else `base64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload(pub Vec<u8>);
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("bytes", &self.0.len())?;
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => map.serialize_entry("text", text)?,
+            Err(_) => map.serialize_entry("base64", &STANDARD.encode(&self.0))?,
+        }
+        map.end()
+    }
+}
+
+fn micros<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.as_micros() as u64)
+}
+
+/// One traced socket call (`--trace`).
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct CallLine {
+    /// Number, from 1, in the order in which calls returned.
+    pub n: u64,
+    /// Which thread made it: `client`, `server`, `thread-3`, `loop-1`.
+    pub who: String,
+    /// The call's name, as in its manual page.
+    pub call: &'static str,
+    /// Its arguments, as `strace` shows them.
+    pub args: String,
+    /// What it returned: a descriptor, a count, 0, or -1.
+    pub result: i64,
+    /// The error's symbol, such as `ECONNREFUSED`.
+    pub errno: Option<String>,
+    /// From call to return.
+    #[serde(rename = "elapsed_us", serialize_with = "micros")]
+    pub elapsed: Duration,
+    /// Whether the time it took is worth a word: the call may wait.
+    #[serde(skip)]
+    pub may_block: bool,
+    /// What this result means.
+    pub meaning: String,
+}
+
+/// A call that has not returned for some time (`--trace`).
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct BlockedLine {
+    /// Which thread waits.
+    pub who: String,
+    /// In which call.
+    pub call: &'static str,
+    /// Since when.
+    #[serde(rename = "elapsed_us", serialize_with = "micros")]
+    pub elapsed: Duration,
+    /// What it waits for.
+    pub meaning: &'static str,
+}
+
+/// Where events go.
+pub trait Report: Send + Sync {
+    /// Shows, writes or keeps one event.
+    fn emit(&self, event: &Event);
+
+    /// Whether single messages are looked at. Where they are not (`--quiet`),
+    /// a server need not spend time on telling of them.
+    fn wants_messages(&self) -> bool {
+        true
+    }
+
+    /// One socket call (`--trace`).
+    fn call(&self, line: &CallLine);
+
+    /// A call that keeps waiting (`--trace`).
+    fn blocked(&self, line: &BlockedLine);
+
+    /// Invites a line of input, where a person is there to type it.
+    fn prompt(&self) {}
+
+    /// Replaces the block of lines kept below all others on a terminal.
+    fn table(&self, _lines: Vec<String>) {}
+
+    /// Whether such a block can be shown.
+    fn shows_tables(&self) -> bool {
+        false
+    }
+}
+
+/// Emits a failure.
+pub fn emit_error(report: &dyn Report, error: &Error) {
+    report.emit(&Event::Error { message: error.message(), why: error.why(), next: error.try_next() });
+}
+
+/// What the renderers share: an output that may be closed under them.
+///
+/// `netlab … | head` closes our standard output early. That is no error: the
+/// command ends, quietly.
+pub struct ClosedPipe {
+    closed: AtomicBool,
+    when_closed: Box<dyn Fn() + Send + Sync>,
+}
+
+impl ClosedPipe {
+    /// Calls `when_closed` once, at the first write that finds no reader.
+    pub fn new(when_closed: impl Fn() + Send + Sync + 'static) -> ClosedPipe {
+        ClosedPipe { closed: AtomicBool::new(false), when_closed: Box::new(when_closed) }
+    }
+
+    /// Notes how a write ended.
+    pub fn note(&self, written: std::io::Result<()>) {
+        if written.is_err() && !self.closed.swap(true, Ordering::Relaxed) {
+            (self.when_closed)();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_nearest_ranks() {
+        let samples = (1..=100).map(Duration::from_micros).collect();
+        let trips = RoundTrips::of(samples);
+        assert_eq!((trips.min, trips.p50, trips.p99, trips.max), (Some(1), Some(50), Some(99), Some(100)));
+    }
+
+    #[test]
+    fn no_sample_leaves_all_empty_and_one_fills_all() {
+        assert_eq!(RoundTrips::of(vec![]).max, None);
+        let one = RoundTrips::of(vec![Duration::from_micros(7)]);
+        assert_eq!((one.min, one.p50, one.p99, one.max), (Some(7), Some(7), Some(7), Some(7)));
+    }
+
+    #[test]
+    fn payload_is_text_where_it_is_utf8_and_base64_where_not() {
+        let text = serde_json::to_string(&Payload("é\n".into())).unwrap();
+        assert_eq!(text, r#"{"bytes":3,"text":"é\n"}"#);
+        let bytes = serde_json::to_string(&Payload(vec![0xff])).unwrap();
+        assert_eq!(bytes, r#"{"bytes":1,"base64":"/w=="}"#);
+    }
+}

@@ -1,0 +1,232 @@
+//! A conversation on a blocking socket: what `iterative`, `threads` and `pool`
+//! have in common.
+
+use std::io::{self, ErrorKind};
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::books::Books;
+use super::session::{Client, End, Outbox, Reception, Session, Then};
+use super::{EXHAUSTED_PAUSE, GRACE, LINGER, is_exhausted};
+use crate::net::socket::{Socket, is_timeout};
+use crate::net::trace::Call;
+use crate::report::Reason;
+
+/// Room for one recv. A thread has its own, so it is small; a longer message
+/// comes in several.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// What the threads of a blocking server share.
+pub struct Service<R> {
+    pub books: Arc<Books>,
+    pub listener: Arc<Socket>,
+    reception: R,
+    present: Mutex<usize>,
+    left: Condvar,
+}
+
+impl<R: Reception> Service<R> {
+    pub fn new(books: Arc<Books>, listener: Socket, reception: R) -> Arc<Service<R>> {
+        let listener = super::registered(&books.host, listener);
+        Arc::new(Service { books, listener, reception, present: Mutex::new(0), left: Condvar::new() })
+    }
+
+    /// Waits in accept for the next client. `None`: the server stops, or has
+    /// served as many as it was asked to.
+    pub fn accept(&self) -> Option<(Arc<Socket>, Client)> {
+        while !self.books.host.stop.is_asked() && !self.books.is_full() {
+            match self.listener.accept() {
+                // On systems where nothing else wakes accept, the stop comes
+                // as a connection of our own.
+                Ok(_) if self.books.host.stop.is_asked() => return None,
+                Ok((socket, peer)) => {
+                    let client = self.books.number(peer, || socket.local_addr());
+                    return Some((super::registered(&self.books.host, socket), client));
+                }
+                Err(error) if is_exhausted(&error) => {
+                    self.books.accept_failed(&error);
+                    self.books.host.stop.wait(EXHAUSTED_PAUSE);
+                }
+                // ECONNABORTED: the client gave up while it waited in the
+                // backlog. That is its own affair.
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    /// Serves one client to its end.
+    pub fn serve(&self, socket: &Socket, client: Client) {
+        self.books.accepted(&client);
+        let conversation = || {
+            let session = self.reception.receive(&client);
+            Conversation { books: &self.books, socket, client, session, out: Outbox::new() }.hold()
+        };
+        // One client's bug is not the others' end.
+        let reason = catch_unwind(AssertUnwindSafe(conversation)).unwrap_or_else(|_| {
+            self.books.client_panicked(&client);
+            Reason::Error
+        });
+        self.books.closed(&client, reason);
+    }
+
+    /// Counts a client in, until the returned guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> Presence<R> {
+        *self.present() += 1;
+        Presence(self.clone())
+    }
+
+    /// Waits until all clients have left; once the server stops, no longer
+    /// than the grace it gives them.
+    pub fn wait_for_all(&self) {
+        let mut present = self.present();
+        let mut stopped_at = None;
+        while *present > 0 {
+            if self.books.host.stop.is_asked() {
+                let since = *stopped_at.get_or_insert_with(Instant::now);
+                if since.elapsed() > GRACE {
+                    return;
+                }
+            }
+            // The stop cannot wake this wait, so it looks up now and then.
+            let slice = Duration::from_millis(20);
+            present = self.left.wait_timeout(present, slice).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn present(&self) -> MutexGuard<'_, usize> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client that is being served.
+pub struct Presence<R: Reception>(Arc<Service<R>>);
+
+impl<R: Reception> Drop for Presence<R> {
+    fn drop(&mut self) {
+        *self.0.present() -= 1;
+        self.0.left.notify_all();
+    }
+}
+
+struct Conversation<'a, S> {
+    books: &'a Books,
+    socket: &'a Socket,
+    client: Client,
+    session: S,
+    out: Outbox,
+}
+
+impl<S: Session> Conversation<'_, S> {
+    /// Receives and sends until one side is done.
+    fn hold(mut self) -> Reason {
+        match self.talk() {
+            Ok(reason) => reason,
+            Err(error) if is_gone(&error) => {
+                self.session.ended(End::Reset, &mut self.out);
+                Reason::Reset
+            }
+            Err(error) => {
+                self.books.client_failed(&self.client, &error);
+                self.session.ended(End::Reset, &mut self.out);
+                Reason::Error
+            }
+        }
+    }
+
+    fn talk(&mut self) -> io::Result<Reason> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut then = self.session.opened(&mut self.out);
+        loop {
+            if let Some(reason) = self.settle(then)? {
+                return self.part(reason, &mut buffer);
+            }
+            self.socket.wait_at_most(self.session.patience())?;
+            then = match self.socket.recv(&mut buffer) {
+                Ok(0) => return self.end(),
+                Ok(got) => {
+                    self.books.received(&self.client, &buffer[..got]);
+                    self.session.received(&buffer[..got], &mut self.out)
+                }
+                Err(error) if is_timeout(&error) => self.session.quiet(&mut self.out),
+                Err(error) => return Err(error),
+            };
+        }
+    }
+
+    /// Sends what the session said, and sleeps where it asked to. Says with
+    /// which reason it wants to close, if it does.
+    fn settle(&mut self, mut then: Then) -> io::Result<Option<Reason>> {
+        loop {
+            self.flush()?;
+            match then {
+                Then::Continue => return Ok(None),
+                Then::Close(reason) => return Ok(Some(reason)),
+                Then::Pause(time) => {
+                    self.sleep(time);
+                    then = self.session.resumed(&mut self.out);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.out.bytes().is_empty() {
+            self.socket.send_all(self.out.bytes())?;
+            self.books.sent(&self.client, self.out.bytes());
+            self.out.clear();
+        }
+        Ok(())
+    }
+
+    fn sleep(&self, time: Duration) {
+        let trace = &self.books.host.trace;
+        let span = trace.begin("sleep");
+        thread::sleep(time);
+        trace.end(span, || Call::Sleep { time }, Ok(0));
+    }
+
+    /// recv returned 0: the peer will send no more, or the server stops. The
+    /// peer may still be listening, so the session finishes its reply.
+    fn end(&mut self) -> io::Result<Reason> {
+        let stops = self.books.host.stop.is_asked();
+        let (how, reason) = if stops { (End::ServerStop, Reason::ServerStop) } else { (End::Fin, Reason::Fin) };
+        let then = self.session.ended(how, &mut self.out);
+        let asked = self.settle(then)?;
+        Ok(asked.unwrap_or(reason))
+    }
+
+    /// Closes first: FIN, then wait for the peer's. A close with bytes still
+    /// unread would send RST instead, and the peer's system might throw away
+    /// our last reply on its account (RFC 1122, section 4.2.2.13).
+    fn part(&mut self, reason: Reason, buffer: &mut [u8]) -> io::Result<Reason> {
+        self.socket.shutdown(Shutdown::Write)?;
+        let deadline = Instant::now() + LINGER;
+        self.socket.wait_at_most(Some(LINGER))?;
+        while Instant::now() < deadline {
+            match self.socket.recv(buffer) {
+                Ok(0) => return Ok(reason),
+                Ok(got) => self.books.received(&self.client, &buffer[..got]),
+                Err(error) if is_timeout(&error) => break,
+                Err(error) if is_gone(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(if reason == Reason::Fin { Reason::Timeout } else { reason })
+    }
+}
+
+/// Whether the peer has gone without a word.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::TimedOut
+    )
+}

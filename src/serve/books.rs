@@ -1,0 +1,133 @@
+//! What a server counts and tells: the same under every model.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::session::Client;
+use crate::error::{Attempt, Error};
+use crate::net::host::Host;
+use crate::report::{Event, Payload, Reason, Summary};
+
+/// Counters and events of one server, shared by its threads.
+pub struct Books {
+    /// The host the server runs on.
+    pub host: Host,
+    local: SocketAddr,
+    limit: Option<NonZeroU64>,
+    tells_messages: bool,
+    clients: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    exhausted: AtomicBool,
+}
+
+impl Books {
+    /// Books of a server that listens on `local` and serves `limit` clients.
+    pub fn new(host: Host, local: SocketAddr, limit: Option<NonZeroU64>) -> Arc<Books> {
+        Arc::new(Books {
+            tells_messages: host.report.wants_messages(),
+            host,
+            local,
+            limit,
+            clients: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            exhausted: AtomicBool::new(false),
+        })
+    }
+
+    /// Numbers a new client. `local` asks the system for our address on the
+    /// connection: a listener bound to one address knows it already.
+    pub fn number(&self, peer: SocketAddr, local: impl FnOnce() -> std::io::Result<SocketAddr>) -> Client {
+        let number = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
+        let local = match self.local.ip().is_unspecified() {
+            true => local().unwrap_or(self.local),
+            false => self.local,
+        };
+        self.exhausted.store(false, Ordering::Relaxed);
+        Client { number, peer: canonical(peer), local: canonical(local) }
+    }
+
+    /// Whether `--accept` clients have come.
+    pub fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.clients.load(Ordering::Relaxed) >= limit.get())
+    }
+
+    /// A client is being served, by the thread that calls this.
+    pub fn accepted(&self, client: &Client) {
+        if self.tells_messages {
+            let thread = std::thread::current().name().map(str::to_owned);
+            let Client { number, peer, local } = *client;
+            self.host.emit(Event::Accepted { client: number, peer, local, thread });
+        }
+    }
+
+    /// Bytes came from a client.
+    pub fn received(&self, client: &Client, bytes: &[u8]) {
+        self.bytes_in.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if self.tells_messages {
+            let payload = Payload(bytes.to_vec());
+            self.host.emit(Event::Received { peer: client.peer, client: Some(client.number), payload });
+        }
+    }
+
+    /// Bytes went to a client.
+    pub fn sent(&self, client: &Client, bytes: &[u8]) {
+        self.bytes_out.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if self.tells_messages && !bytes.is_empty() {
+            let payload = Payload(bytes.to_vec());
+            self.host.emit(Event::Sent { peer: client.peer, client: Some(client.number), seq: None, payload });
+        }
+    }
+
+    /// A client's conversation ended.
+    pub fn closed(&self, client: &Client, reason: Reason) {
+        if self.tells_messages {
+            self.host.emit(Event::Closed { peer: client.peer, client: Some(client.number), reason });
+        }
+    }
+
+    /// One client's failure, which is never the server's end.
+    pub fn client_failed(&self, client: &Client, cause: &std::io::Error) {
+        let subject = format!("client {} at {}", client.number, client.peer);
+        self.host.emit_error(&Error::new(Attempt::Serve, subject, cause));
+    }
+
+    /// The code of a session panicked.
+    pub fn client_panicked(&self, client: &Client) {
+        let subject = format!("client {} at {}", client.number, client.peer);
+        let error = Error::other(Attempt::Serve, subject, "its handler panicked")
+            .because("an error in the lab's code; the other clients are served on")
+            .next("report it, with what this client sent");
+        self.host.emit_error(&error);
+    }
+
+    /// No descriptor or memory is left for a new client: told once until one
+    /// can be accepted again.
+    pub fn accept_failed(&self, cause: &std::io::Error) {
+        if self.exhausted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let error = Error::new(Attempt::Accept, format!("tcp {}", self.local), cause)
+            .because("this process has no descriptor or memory left for another client")
+            .next("wait: clients in the backlog are taken as soon as one leaves; or raise ulimit -n");
+        self.host.emit_error(&error);
+    }
+
+    /// The counters.
+    pub fn summary(&self) -> Summary {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        super::served(load(&self.clients), load(&self.bytes_in), load(&self.bytes_out))
+    }
+}
+
+/// An IPv4 client of an IPv6 socket is `::ffff:127.0.0.1` to the system; to
+/// people it is 127.0.0.1.
+pub fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip if ip == addr.ip() => addr, // keeps an IPv6 scope
+        ip => SocketAddr::new(ip, addr.port()),
+    }
+}

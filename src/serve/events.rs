@@ -1,0 +1,563 @@
+//! One thread a core, each waiting for all its clients at once
+//! (`epoll_wait(2)`, kqueue, IOCP by the crate mio). A client costs a few
+//! hundred bytes instead of a thread, so one process holds ten thousands.
+//!
+//! The price: nothing may block. A `recv` that would wait says EAGAIN; a
+//! `send` that finds the buffer full takes a part, and the rest waits until
+//! the socket is writable; a pause is a timer. What `blocking` keeps in its
+//! place in the code, a [`Connection`] here keeps in fields.
+//!
+//! The first loop accepts, and hands each client to the loop that has fewest.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use super::blocking::is_gone;
+use super::books::Books;
+use super::session::{Client, End, Outbox, Reception, Session, Then};
+use super::{EXHAUSTED_PAUSE, GRACE, LINGER, is_exhausted};
+use crate::net::polled::{PolledListener, PolledStream, SHORT_READ_DRAINS};
+use crate::net::socket::Socket;
+use crate::net::stop::Interrupt;
+use crate::report::Reason;
+
+/// Room for one recv, shared by all clients of a loop: as long as a message
+/// may be.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Clients accepted before the others get their turn.
+const ACCEPTS_PER_TURN: usize = 256;
+
+const LISTENER: Token = Token(usize::MAX);
+const INBOX: Token = Token(usize::MAX - 1);
+
+/// Serves until told to stop.
+pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) -> io::Result<()> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let reception = Arc::new(reception);
+    let mut loops = Vec::new();
+    for _ in 0..cores {
+        loops.push(Loop::new(books.clone(), reception.clone())?);
+    }
+    let inboxes = loops.iter().map(|one| one.inbox.clone()).collect();
+    let mut first = loops.remove(0);
+    first.accept_from(PolledListener::new(listener)?, inboxes)?;
+    let others: Vec<_> = (2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect();
+    first.run();
+    for other in others {
+        let _ = other.join(); // a loop does not panic: sessions' panics are caught
+    }
+    Ok(())
+}
+
+fn spawn<R: Reception>(number: usize, mut other: Loop<R>) -> io::Result<thread::JoinHandle<()>> {
+    let inbox = other.inbox.clone();
+    let builder = thread::Builder::new().name(format!("loop-{number}"));
+    // Where no thread is to be had, nobody hands clients to this loop.
+    builder.spawn(move || other.run()).inspect_err(|_| inbox.load.store(usize::MAX, Ordering::Relaxed))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a loop gets its clients from.
+struct Inbox {
+    clients: Mutex<Vec<(PolledStream, Client)>>,
+    waker: Waker,
+    /// Clients the loop has, those in the inbox included.
+    load: AtomicUsize,
+    /// No more clients will come.
+    closed: AtomicBool,
+}
+
+impl Interrupt for Inbox {
+    fn interrupt(&self) {
+        let _ = self.waker.wake(); // fails only for a loop that is gone
+    }
+}
+
+/// A client's connection, and how far its conversation has come.
+struct Connection<S> {
+    stream: PolledStream,
+    client: Client,
+    session: S,
+    /// Said by the session, not yet taken by the system.
+    pending: Vec<u8>,
+    /// There may be bytes to receive: an edge came, and EAGAIN has not.
+    readable: bool,
+    /// The edge said that FIN or RST has come: read until it is seen.
+    hung_up: bool,
+    fin_received: bool,
+    paused: bool,
+    closing: Option<Reason>,
+    /// Our FIN is sent, the peer's is awaited.
+    lingers: bool,
+    /// When patience, a pause or lingering is over.
+    deadline: Option<Instant>,
+    /// The deadline that the loop's timers know.
+    armed: Option<Instant>,
+}
+
+struct Accepting {
+    listener: PolledListener,
+    inboxes: Vec<Arc<Inbox>>,
+    /// No descriptor was left: when to try again.
+    again_at: Option<Instant>,
+}
+
+struct Loop<R: Reception> {
+    books: Arc<Books>,
+    reception: Arc<R>,
+    poll: Poll,
+    inbox: Arc<Inbox>,
+    accepting: Option<Accepting>,
+    connections: Slab<Connection<R::Session>>,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Connections that had more to give than one turn takes.
+    again: Vec<usize>,
+    buffer: Vec<u8>,
+    out: Outbox,
+    stopped_at: Option<Instant>,
+}
+
+impl<R: Reception> Loop<R> {
+    fn new(books: Arc<Books>, reception: Arc<R>) -> io::Result<Loop<R>> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), INBOX)?;
+        let inbox = Arc::new(Inbox {
+            clients: Mutex::default(),
+            waker,
+            load: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        });
+        books.host.stop.wakes(&inbox);
+        Ok(Loop {
+            books,
+            reception,
+            poll,
+            inbox,
+            accepting: None,
+            connections: Slab::new(),
+            timers: BinaryHeap::new(),
+            again: Vec::new(),
+            buffer: vec![0; BUFFER_BYTES],
+            out: Outbox::new(),
+            stopped_at: None,
+        })
+    }
+
+    fn accept_from(&mut self, mut listener: PolledListener, inboxes: Vec<Arc<Inbox>>) -> io::Result<()> {
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        self.accepting = Some(Accepting { listener, inboxes, again_at: None });
+        Ok(())
+    }
+
+    /// Waits, and gives each socket that has something its turn.
+    fn run(&mut self) {
+        let mut events = Events::with_capacity(1024);
+        while !self.is_done() {
+            let timeout = self.timeout();
+            let trace = self.books.host.trace.clone();
+            match trace.wait("poll", || self.poll.poll(&mut events, timeout)) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return,
+                _ => {}
+            }
+            for event in &events {
+                self.take_event(event);
+            }
+            self.take_leftovers();
+            self.take_timers();
+            self.heed_stop();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        if self.stopped_at.is_some_and(|at| at.elapsed() > GRACE) {
+            return true;
+        }
+        // In this order: what was handed over before the inbox was closed is
+        // seen in it.
+        self.inbox.closed.load(Ordering::Acquire) && self.connections.is_empty() && lock(&self.inbox.clients).is_empty()
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let retry = self.accepting.as_ref().and_then(|accepting| accepting.again_at);
+        let grace = self.stopped_at.map(|at| at + GRACE);
+        let next = [timer, retry, grace].into_iter().flatten().min()?;
+        // Rounded up: epoll_wait counts in milliseconds, and would return a
+        // moment before the deadline again and again.
+        Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+    }
+
+    fn take_event(&mut self, event: &Event) {
+        match event.token() {
+            LISTENER => self.accept(),
+            INBOX => self.take_in(),
+            Token(key) => {
+                let Some(connection) = self.connections.get_mut(key) else { return };
+                connection.readable |= event.is_readable();
+                connection.hung_up |= event.is_read_closed() || event.is_error();
+                self.turn(key);
+            }
+        }
+    }
+
+    fn take_leftovers(&mut self) {
+        for key in std::mem::take(&mut self.again) {
+            if key == LISTENER.0 {
+                self.accept();
+            } else if self.connections.contains(key) {
+                self.turn(key);
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(accepting) = &mut self.accepting else { return };
+        accepting.again_at = None;
+        for _ in 0..ACCEPTS_PER_TURN {
+            if self.books.is_full() {
+                return self.close_listener();
+            }
+            match accepting.listener.accept() {
+                Ok((stream, peer)) => {
+                    let client = self.books.number(peer, || stream.local_addr());
+                    accepting.hand_over(stream, client);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.take_in(),
+                Err(error) if is_exhausted(&error) => {
+                    self.books.accept_failed(&error);
+                    // The edge that told of the waiting client will not come again.
+                    accepting.again_at = Some(Instant::now() + EXHAUSTED_PAUSE);
+                    return self.take_in();
+                }
+                // ECONNABORTED: the client gave up while it waited.
+                Err(_) => {}
+            }
+        }
+        self.again.push(LISTENER.0);
+        self.take_in();
+    }
+
+    /// No more clients: the loops end with the last one they have.
+    fn close_listener(&mut self) {
+        if let Some(Accepting { listener, inboxes, .. }) = self.accepting.take() {
+            drop(listener);
+            for inbox in inboxes {
+                inbox.closed.store(true, Ordering::Release);
+                inbox.interrupt();
+            }
+        }
+        self.take_in();
+    }
+
+    /// Takes the clients out of the inbox and opens their sessions.
+    fn take_in(&mut self) {
+        let clients = std::mem::take(&mut *lock(&self.inbox.clients));
+        for (mut stream, client) in clients {
+            let entry = self.connections.vacant_entry();
+            let key = entry.key();
+            // Both interests, once and for all: an edge costs nothing until
+            // it comes, changing interests costs a system call.
+            let both = Interest::READABLE | Interest::WRITABLE;
+            if let Err(error) = self.poll.registry().register(&mut stream, Token(key), both) {
+                self.books.client_failed(&client, &error);
+                self.inbox.load.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            self.books.accepted(&client);
+            entry.insert(Connection::new(stream, client, self.reception.receive(&client)));
+            self.call(key, |session, _, out| session.opened(out));
+            self.turn(key);
+        }
+    }
+
+    /// Sends, receives and closes as far as this connection can without
+    /// waiting; receives once, so that a flood holds up nobody.
+    fn turn(&mut self, key: usize) {
+        if self.flush(key) && self.may_receive(key) {
+            self.receive(key);
+        }
+        self.settle(key);
+    }
+
+    fn may_receive(&self, key: usize) -> bool {
+        let connection = &self.connections[key];
+        connection.readable && !connection.paused && (connection.closing.is_none() || connection.lingers)
+    }
+
+    fn receive(&mut self, key: usize) {
+        let Loop { connections, buffer, books, .. } = self;
+        let connection = &mut connections[key];
+        match connection.stream.recv(buffer) {
+            Ok(0) => self.end(key),
+            Ok(got) => {
+                let drained = got < buffer.len() && SHORT_READ_DRAINS && !connection.hung_up;
+                connection.readable = !drained;
+                books.received(&connection.client, &buffer[..got]);
+                if !connection.lingers {
+                    self.call(key, |session, buffer, out| session.received(&buffer[..got], out));
+                }
+                if !drained {
+                    self.again.push(key);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => connection.readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.again.push(key),
+            Err(error) => self.fail(key, &error),
+        }
+    }
+
+    /// recv returned 0: the peer will send no more, but may be listening.
+    fn end(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        (connection.fin_received, connection.readable) = (true, false);
+        if connection.closing.is_none() {
+            self.call(key, |session, _, out| session.ended(End::Fin, out));
+        }
+    }
+
+    fn fail(&mut self, key: usize, error: &io::Error) {
+        let reason = if is_gone(error) { Reason::Reset } else { Reason::Error };
+        if reason == Reason::Error {
+            self.books.client_failed(&self.connections[key].client, error);
+        }
+        let _ = self.connections[key].session.ended(End::Reset, &mut self.out);
+        self.out.clear();
+        self.remove(key, reason);
+    }
+
+    /// Calls the session, and does what it wants next.
+    fn call(&mut self, key: usize, call: impl FnOnce(&mut R::Session, &[u8], &mut Outbox) -> Then) {
+        let Loop { connections, buffer, out, books, .. } = self;
+        let connection = &mut connections[key];
+        let session = &mut connection.session;
+        let then = catch_unwind(AssertUnwindSafe(|| call(session, buffer, out))).unwrap_or_else(|_| {
+            books.client_panicked(&connection.client);
+            out.clear();
+            Then::Close(Reason::Error)
+        });
+        connection.deadline = None;
+        match then {
+            Then::Continue => connection.deadline = connection.session.patience().map(|time| Instant::now() + time),
+            Then::Pause(time) => {
+                connection.paused = true;
+                connection.deadline = Some(Instant::now() + time);
+            }
+            Then::Close(reason) => connection.closing = Some(reason),
+        }
+        self.send(key);
+    }
+
+    /// Sends the outbox, or puts it behind what is pending.
+    fn send(&mut self, key: usize) {
+        let Loop { connections, out, books, .. } = self;
+        let connection = &mut connections[key];
+        if out.bytes().is_empty() {
+            return;
+        }
+        books.sent(&connection.client, out.bytes());
+        let mut sent = 0;
+        if connection.pending.is_empty() {
+            match connection.stream.send(out.bytes()) {
+                Ok(count) => sent = count,
+                Err(error) if can_wait(&error) => {}
+                Err(error) => {
+                    out.clear();
+                    return connection.break_off(&error);
+                }
+            }
+        }
+        connection.pending.extend_from_slice(&out.bytes()[sent..]);
+        out.clear();
+    }
+
+    /// Sends what is pending. Says whether nothing is left.
+    fn flush(&mut self, key: usize) -> bool {
+        let connection = &mut self.connections[key];
+        while !connection.pending.is_empty() {
+            match connection.stream.send(&connection.pending) {
+                Ok(sent) => drop(connection.pending.drain(..sent)),
+                Err(error) if can_wait(&error) => return false,
+                Err(error) => {
+                    connection.break_off(&error);
+                    return false;
+                }
+            }
+        }
+        connection.pending = Vec::new(); // gives its memory back
+        true
+    }
+
+    /// After a turn: closes what is done, and sets the timer.
+    fn settle(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if let Some(reason) = connection.is_over() {
+            return self.remove(key, reason);
+        }
+        if connection.closing.is_some() && !connection.lingers && !connection.paused && connection.pending.is_empty() {
+            // FIN, and then wait for the peer's, as in `blocking`.
+            if let Err(error) = connection.stream.send_fin() {
+                return self.fail(key, &error);
+            }
+            connection.lingers = true;
+            connection.deadline = Some(Instant::now() + LINGER);
+            if connection.readable {
+                self.again.push(key);
+            }
+        }
+        self.arm(key);
+    }
+
+    fn arm(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        if let Some(deadline) = connection.deadline
+            && connection.armed.is_none_or(|armed| deadline < armed)
+        {
+            connection.armed = Some(deadline);
+            self.timers.push(Reverse((deadline, key)));
+        }
+    }
+
+    fn take_timers(&mut self) {
+        if self.timers.is_empty() && self.accepting.as_ref().is_none_or(|accepting| accepting.again_at.is_none()) {
+            return; // the usual case: no clock is read
+        }
+        let now = Instant::now();
+        if self.accepting.as_ref().is_some_and(|accepting| accepting.again_at.is_some_and(|at| at <= now)) {
+            self.accept();
+        }
+        while let Some(Reverse((at, key))) = self.timers.peek().copied()
+            && at <= now
+        {
+            self.timers.pop();
+            self.take_timer(key, at, now);
+        }
+    }
+
+    fn take_timer(&mut self, key: usize, at: Instant, now: Instant) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.armed != Some(at) {
+            return; // a timer of an earlier deadline, or of an earlier client
+        }
+        connection.armed = None;
+        match connection.deadline {
+            Some(deadline) if deadline <= now => self.time_out(key),
+            _ => self.arm(key), // it was put off meanwhile
+        }
+    }
+
+    fn time_out(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        connection.deadline = None;
+        if connection.lingers {
+            let reason = match connection.closing {
+                Some(reason) if reason != Reason::Fin => reason,
+                _ => Reason::Timeout,
+            };
+            return self.remove(key, reason);
+        }
+        if std::mem::take(&mut connection.paused) {
+            self.call(key, |session, _, out| session.resumed(out));
+        } else {
+            self.call(key, |session, _, out| session.quiet(out));
+        }
+        self.turn(key);
+    }
+
+    /// At a stop: no new clients, and each present one's session may say a
+    /// last word.
+    fn heed_stop(&mut self) {
+        if self.stopped_at.is_some() || !self.books.host.stop.is_asked() {
+            return;
+        }
+        self.stopped_at = Some(Instant::now());
+        self.close_listener();
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if self.connections[key].closing.is_none() {
+                self.call(key, |session, _, out| session.ended(End::ServerStop, out));
+                let connection = &mut self.connections[key];
+                connection.paused = false;
+                connection.closing.get_or_insert(Reason::ServerStop);
+            }
+            self.turn(key);
+        }
+    }
+
+    fn remove(&mut self, key: usize, reason: Reason) {
+        let connection = self.connections.remove(key);
+        let client = connection.client;
+        drop(connection); // close(2), before the client counts as gone
+        self.inbox.load.fetch_sub(1, Ordering::Relaxed);
+        self.books.closed(&client, reason);
+    }
+}
+
+impl<S> Connection<S> {
+    fn new(stream: PolledStream, client: Client, session: S) -> Connection<S> {
+        Connection {
+            stream,
+            client,
+            session,
+            pending: Vec::new(),
+            readable: false,
+            hung_up: false,
+            fin_received: false,
+            paused: false,
+            closing: None,
+            lingers: false,
+            deadline: None,
+            armed: None,
+        }
+    }
+
+    /// Whether there is nothing more to say or to hear, and why.
+    fn is_over(&self) -> Option<Reason> {
+        if !self.fin_received || self.paused || !self.pending.is_empty() {
+            return None;
+        }
+        Some(self.closing.unwrap_or(Reason::Fin))
+    }
+
+    /// The peer is gone: nothing more can be said, nothing will be heard.
+    fn break_off(&mut self, error: &io::Error) {
+        self.pending = Vec::new();
+        (self.fin_received, self.readable, self.paused) = (true, false, false);
+        self.closing = Some(if is_gone(error) { Reason::Reset } else { Reason::Error });
+    }
+}
+
+impl Accepting {
+    fn hand_over(&self, stream: PolledStream, client: Client) {
+        let least = self.inboxes.iter().min_by_key(|inbox| inbox.load.load(Ordering::Relaxed));
+        let Some(inbox) = least else { return };
+        inbox.load.fetch_add(1, Ordering::Relaxed);
+        let mut clients = lock(&inbox.clients);
+        clients.push((stream, client));
+        // The accepting loop looks into its own inbox anyway; the others are
+        // woken once for all the clients they find in it.
+        if clients.len() == 1 && !Arc::ptr_eq(inbox, &self.inboxes[0]) {
+            inbox.interrupt();
+        }
+    }
+}
+
+fn can_wait(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

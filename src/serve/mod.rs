@@ -1,0 +1,165 @@
+//! How clients are served.
+//!
+//! A lab says *what* is said on a connection, as a [`Session`]; this room says
+//! *how* many clients are served at once. Four models, one file each:
+//!
+//! | model | who waits where | a slow client holds up |
+//! |---|---|---|
+//! | [`iterative`] | one thread, in `recv` of the present client | everyone |
+//! | [`threads`] | a thread a client, each in its own `recv` | itself |
+//! | [`pool`] | N threads, in `accept` or `recv` | itself, and with N of them everyone |
+//! | [`events`] | one thread a core, in `epoll_wait` for all its clients | itself |
+//!
+//! The first three block, and share [`blocking`]; [`datagrams`] serves UDP,
+//! which has no connections to serve at once.
+
+mod blocking;
+mod books;
+pub mod datagrams;
+mod events;
+mod iterative;
+mod pool;
+mod session;
+mod threads;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+pub use self::session::{Client, End, Outbox, Reception, Session, Then};
+use crate::error::{Attempt, Error, Result};
+use crate::net::addr::Addr;
+use crate::net::host::Host;
+use crate::net::socket::Socket;
+use crate::net::tcp;
+use crate::report::{Event, Proto, Summary};
+
+use self::books::Books;
+
+/// How long present clients may take to finish once the server stops.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a client may take to answer our FIN with its own.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Pause before accept is tried again when no descriptor or memory is left:
+/// long enough for some client to go, short enough not to be noticed.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Options of every server.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Stop after this time, such as 30s
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub run_for: Option<Duration>,
+    /// Serve this many clients (UDP: datagrams), then stop
+    #[arg(long, value_name = "N")]
+    pub accept: Option<NonZeroU64>,
+}
+
+/// Options of servers that accept connections.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TcpOptions {
+    #[command(flatten)]
+    common: Options,
+    /// Connections that may wait for accept
+    #[arg(long, value_name = "N", default_value_t = tcp::BACKLOG, value_parser = clap::value_parser!(i32).range(0..))]
+    backlog: i32,
+    /// How clients are served at once
+    #[arg(long, value_enum)]
+    model: Option<Model>,
+    /// Threads of --model pool
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    workers: u16,
+}
+
+/// How clients are served at once. See the [module](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Model {
+    /// One client after the other
+    Iterative,
+    /// A thread for each client
+    Threads,
+    /// A fixed number of threads
+    Pool,
+    /// One thread a core, each waiting for many clients at once
+    Events,
+}
+
+impl TcpOptions {
+    /// The model to use where the user named none.
+    pub fn or_model(mut self, model: Model) -> TcpOptions {
+        self.model = self.model.or(Some(model));
+        self
+    }
+
+    /// Options a user gave none of.
+    pub fn plain(model: Model) -> TcpOptions {
+        let common = Options { run_for: None, accept: None };
+        TcpOptions { common, backlog: tcp::BACKLOG, model: Some(model), workers: 32 }
+    }
+}
+
+/// Serves `addr` until told to stop: a session of `reception` for each client.
+pub fn tcp<R: Reception>(
+    host: &Host,
+    addr: &Addr,
+    default_port: u16,
+    options: &TcpOptions,
+    reception: R,
+) -> Result<()> {
+    raise_descriptor_limit();
+    let (listener, local) = tcp::listen(host, addr, default_port, options.backlog)?;
+    let books = Books::new(host.clone(), local, options.common.accept);
+    ready(host, Proto::Tcp, local);
+    begin(host, &options.common);
+    match options.model.unwrap_or(Model::Events) {
+        Model::Iterative => iterative::serve(books.clone(), listener, reception),
+        Model::Threads => threads::serve(books.clone(), listener, reception),
+        Model::Pool => pool::serve(books.clone(), listener, reception, options.workers),
+        Model::Events => events::serve(books.clone(), listener, reception)
+            .map_err(|cause| Error::new(Attempt::Bind, format!("tcp {local}"), &cause))?,
+    }
+    host.emit(Event::Summary(books.summary()));
+    Ok(())
+}
+
+/// The ready line: on stdout before anything is served.
+fn ready(host: &Host, proto: Proto, addr: SocketAddr) {
+    host.stop.arm(); // who has read the ready line may send the signal
+    host.emit(Event::Listening { proto, addr, group: None, interface: None });
+}
+
+fn begin(host: &Host, options: &Options) {
+    if let Some(time) = options.run_for {
+        host.stop.ask_after(time);
+    }
+}
+
+/// A process starts with room for perhaps a thousand descriptors, and may
+/// raise that itself up to a limit of the system: a server wants them all.
+fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    let _ = rlimit::increase_nofile_limit(u64::MAX); // fewer clients, then
+}
+
+/// The failures of `accept(2)` that are one client's, and those that pass.
+fn is_exhausted(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    let codes = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    #[cfg(not(unix))]
+    let codes = [10024, 10055];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// A socket that only waits to be woken.
+fn registered(host: &Host, socket: Socket) -> std::sync::Arc<Socket> {
+    let socket = std::sync::Arc::new(socket);
+    host.stop.wakes(&socket);
+    socket
+}
+
+/// The summary of a server.
+fn served(clients: u64, bytes_in: u64, bytes_out: u64) -> Summary {
+    Summary::Served { clients, bytes_in, bytes_out }
+}
