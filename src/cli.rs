@@ -71,8 +71,31 @@ enum When {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// TCP: echo every byte
+    /// TCP: who is who on a connection
+    #[command(after_help = "Examples:
+  netlab tcp-info server
+  netlab tcp-info client 127.0.0.1:5001 --trace")]
+    TcpInfo(labs::tcp_info::Args),
+    /// UDP: who is who without a connection
+    #[command(after_help = "Examples:
+  netlab udp-info server
+  netlab udp-info client 127.0.0.1:5002 --trace")]
+    UdpInfo(labs::udp_info::Args),
+    /// TCP: a connection is a stream of bytes
+    #[command(after_help = "Examples:
+  netlab tcp-echo server --trace
+  netlab tcp-echo client 127.0.0.1:5003 hello")]
     TcpEcho(labs::tcp_echo::Args),
+    /// UDP: datagrams, and what becomes of them
+    #[command(after_help = "Examples:
+  netlab udp-echo server
+  netlab udp-echo client 127.0.0.1:5004 --count 100")]
+    UdpEcho(labs::udp_echo::Args),
+    /// Many clients at once
+    MtServer(labs::mt_server::Args),
+    /// A protocol of messages, and its end
+    #[command(alias = "capitalize")]
+    CapitalizeServer(labs::capitalize_server::Args),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -100,7 +123,12 @@ impl Command {
     /// The lab among the commands, and its name.
     fn lab(&self) -> Option<(&'static str, &dyn Lab)> {
         match self {
+            Command::TcpInfo(args) => Some(("tcp-info", args)),
+            Command::UdpInfo(args) => Some(("udp-info", args)),
             Command::TcpEcho(args) => Some(("tcp-echo", args)),
+            Command::UdpEcho(args) => Some(("udp-echo", args)),
+            Command::MtServer(args) => Some(("mt-server", args)),
+            Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
         }
     }

@@ -150,7 +150,8 @@ impl Books {
     }
 }
 
-/// Asks `addr`: each message a datagram, and a reply to each.
+/// Asks the peer of `client`: each message a datagram, and a reply to each.
+/// `remark` has something to say on a reply, or nothing.
 pub fn ask(
     host: &Host,
     client: &Client,
@@ -158,6 +159,7 @@ pub fn ask(
     retries: u32,
     given: &[String],
     matching: Match,
+    remark: &dyn Fn(&[u8]) -> Option<String>,
 ) -> Result<Status> {
     host.emit(Event::Connected { peer: client.peer, local: client.local });
     let mut asker = Asker {
@@ -172,6 +174,7 @@ pub fn ask(
         buffer: vec![0; udp::MAX_DATAGRAM_ROOM],
         next_at: None,
         refused: false,
+        remark,
     };
     let mut messages = Messages::new(host, given, options);
     let asked = asker.run(&mut messages);
@@ -197,6 +200,7 @@ struct Asker<'a> {
     /// With an interval: when the next message is due.
     next_at: Option<Instant>,
     refused: bool,
+    remark: &'a dyn Fn(&[u8]) -> Option<String>,
 }
 
 impl Asker<'_> {
@@ -323,7 +327,11 @@ impl Asker<'_> {
         };
         let rtt = self.books.message(seq).sent_at.elapsed();
         self.count(verdict, rtt);
+        let remark = (self.remark)(&content);
         self.host.emit(Event::Replied { seq, rtt, note, payload: Payload(content) });
+        if let Some(remark) = remark {
+            self.host.notice(remark);
+        }
     }
 
     fn count(&mut self, verdict: Verdict, rtt: Duration) {

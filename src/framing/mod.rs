@@ -19,6 +19,7 @@
 //! |---|---|
 //! | [`auto`] | stream to messages: a line is one; so is a burst of a client that sends no line ends |
 //! | [`numbered`] | datagrams with a number each, their acknowledgements, and the receiver's books |
+//! | [`you_are`] | the line in which the info labs tell an address |
 //! | [`sealed`] | datagrams with a proof that the sender holds the key, and that they are new |
 //!
 //! Everything here is pure: bytes and times come in as arguments, values go
@@ -30,6 +31,7 @@ use std::fmt::Write;
 pub mod auto;
 pub mod numbered;
 pub mod sealed;
+pub mod you_are;
 
 pub use auto::{AutoFramer, FIRST_QUIET, LATER_QUIET, MAX_MESSAGE_BYTES, Message, Overlong};
 pub use numbered::{Ack, Arrival, Books, Header, Run};
@@ -64,6 +66,20 @@ const DISGUISES: [char; 14] = [
     '\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2028}',
     '\u{2029}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
 ];
+
+/// The first `most` bytes in quotes, as a line of a trace shows them: like
+/// [`visible`], with quotes and backslashes escaped too, so that it can be
+/// seen where the bytes end; `...` follows where more bytes do.
+pub fn quoted(bytes: &[u8], most: usize) -> String {
+    let shown = bytes[..bytes.len().min(most)].utf8_chunks().fold(String::new(), |mut shown, chunk| {
+        let text = chunk.valid().replace('\\', "\\\\").replace('"', "\\\"");
+        shown.push_str(&visible(text.as_bytes()));
+        shown.push_str(&visible(chunk.invalid()));
+        shown
+    });
+    let cut = if bytes.len() > most { "..." } else { "" };
+    format!("\"{shown}\"{cut}")
+}
 
 /// The bytes as text that a terminal can be given.
 ///

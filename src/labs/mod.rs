@@ -3,8 +3,13 @@
 //! Every file reads the same from top to bottom: the lesson, constants, the
 //! arguments, `run`, the server's session, the client, the demo, tests.
 
+pub mod capitalize_server;
+pub mod mt_server;
 pub mod stage;
 pub mod tcp_echo;
+pub mod tcp_info;
+pub mod udp_echo;
+pub mod udp_info;
 
 use crate::error::{Result, Status};
 use crate::net::host::Host;
@@ -51,4 +56,11 @@ pub trait Lab {
 pub type Demo = fn(&Stage) -> Result<Seen>;
 
 /// All labs, in the order of the course, each with its demo.
-pub const DEMOS: &[(&str, Demo)] = &[("tcp-echo", tcp_echo::demo)];
+pub const DEMOS: &[(&str, Demo)] = &[
+    ("tcp-info", tcp_info::demo),
+    ("udp-info", udp_info::demo),
+    ("tcp-echo", tcp_echo::demo),
+    ("udp-echo", udp_echo::demo),
+    ("mt-server", mt_server::demo),
+    ("capitalize-server", capitalize_server::demo),
+];

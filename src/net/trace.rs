@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::meaning::{self, Facts};
-use crate::framing::visible;
+use crate::framing::quoted;
 use crate::report::{BlockedLine, CallLine, Proto, Report};
 
 /// When a call that waits is mentioned: early enough to answer "does it
@@ -132,8 +132,7 @@ impl Call<'_> {
 
 /// `"hello\n"`, cut after 32 bytes as `strace` does.
 fn shown(bytes: &[u8]) -> String {
-    let cut = if bytes.len() > SHOWN_BYTES { "..." } else { "" };
-    format!("\"{}\"{cut}", visible(&bytes[..bytes.len().min(SHOWN_BYTES)]))
+    quoted(bytes, SHOWN_BYTES)
 }
 
 /// A recorder of socket calls, or none: without `--trace` it costs a test of

@@ -12,10 +12,10 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use super::{BlockedLine, CallLine, ClosedPipe, Event, Messages, Payload, Reason, Report, Summary};
-use crate::framing::visible;
+use crate::framing;
 
-/// Characters of a payload shown on a line.
-const SHOWN_CHARS: usize = 64;
+/// Bytes of a payload shown on a line.
+const SHOWN_BYTES: usize = 64;
 
 /// Single messages a server shows in a second. A stream of gigabytes arrives
 /// in thousands of reads; nobody can read as many lines.
@@ -236,11 +236,8 @@ fn lost(seq: u64, waited: Duration, tries: u32) -> String {
 
 /// `6 bytes "hello\n"`, cut where a line would be too long.
 fn quoted(payload: &Payload) -> String {
-    let text = visible(&payload.0[..payload.0.len().min(4 * SHOWN_CHARS)]);
-    let shown: String = text.chars().take(SHOWN_CHARS).collect();
-    let cut = if shown.len() < text.len() || payload.0.len() > 4 * SHOWN_CHARS { "..." } else { "" };
     let unit = if payload.0.len() == 1 { "byte" } else { "bytes" };
-    format!("{} {unit} \"{shown}\"{cut}", payload.0.len())
+    format!("{} {unit} {}", payload.0.len(), framing::quoted(&payload.0, SHOWN_BYTES))
 }
 
 fn reason_words(reason: Reason) -> &'static str {

@@ -58,7 +58,9 @@ impl Books {
     /// A client is being served, by the thread that calls this.
     pub fn accepted(&self, client: &Client) {
         if self.tells_messages {
-            let thread = std::thread::current().name().map(str::to_owned);
+            // Worth a word only where there are several to serve.
+            let thread =
+                std::thread::current().name().filter(|name| !["main", "server"].contains(name)).map(str::to_owned);
             let Client { number, peer, local } = *client;
             self.host.emit(Event::Accepted { client: number, peer, local, thread });
         }

@@ -17,6 +17,7 @@ mod blocking;
 mod books;
 pub mod datagrams;
 mod events;
+mod framed;
 mod iterative;
 mod pool;
 mod session;
@@ -26,6 +27,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+pub use self::framed::{Answer, Answers, Framed};
 pub use self::session::{Client, End, Outbox, Reception, Session, Then};
 use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
@@ -86,6 +88,13 @@ pub enum Model {
     Events,
 }
 
+impl Options {
+    /// Options a user gave none of.
+    pub fn plain() -> Options {
+        Options { run_for: None, accept: None }
+    }
+}
+
 impl TcpOptions {
     /// The model to use where the user named none.
     pub fn or_model(mut self, model: Model) -> TcpOptions {
@@ -95,8 +104,7 @@ impl TcpOptions {
 
     /// Options a user gave none of.
     pub fn plain(model: Model) -> TcpOptions {
-        let common = Options { run_for: None, accept: None };
-        TcpOptions { common, backlog: tcp::BACKLOG, model: Some(model), workers: 32 }
+        TcpOptions { common: Options::plain(), backlog: tcp::BACKLOG, model: Some(model), workers: 32 }
     }
 }
 

@@ -1,0 +1,41 @@
+//! The one line in which the info labs tell a client what they see of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// `you are 127.0.0.1 port 54321 (tcp)\n`.
+pub fn encode(peer: SocketAddr, proto: &str) -> String {
+    format!("you are {} port {} ({proto})\n", peer.ip(), peer.port())
+}
+
+/// The address in such a line; `None` for any other text.
+pub fn decode(line: &[u8]) -> Option<SocketAddr> {
+    let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    if (words.next()?, words.next()?) != ("you", "are") {
+        return None;
+    }
+    let ip: IpAddr = words.next()?.parse().ok()?;
+    if words.next()? != "port" {
+        return None;
+    }
+    Some(SocketAddr::new(ip, words.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_back_as_the_address_it_tells() {
+        for addr in ["127.0.0.1:54321", "[::1]:1"] {
+            let addr: SocketAddr = addr.parse().unwrap();
+            assert_eq!(decode(encode(addr, "udp").as_bytes()), Some(addr));
+        }
+    }
+
+    #[test]
+    fn other_text_is_no_address() {
+        for line in [&b""[..], b"you are", b"you are here port 1", b"you are 1.2.3.4 port 99999", b"\xff"] {
+            assert_eq!(decode(line), None);
+        }
+    }
+}
