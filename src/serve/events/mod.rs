@@ -7,7 +7,11 @@
 //! the socket is writable; a pause is a timer. What `blocking` keeps in its
 //! place in the code, a [`Connection`] here keeps in fields.
 //!
-//! The first loop accepts, and hands each client to the loop that has fewest.
+//! The first loop accepts. It keeps its clients while one core is enough for
+//! them all; a loop that is overloaded moves some to the one that has fewest
+//! ([`load`]).
+
+mod load;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,6 +26,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
+use self::load::Meter;
 use super::blocking::is_gone;
 use super::books::Books;
 use super::session::{Client, End, Outbox, Reception, Session, Then};
@@ -34,6 +39,10 @@ use crate::report::Reason;
 /// Room for one recv, shared by all clients of a loop: as long as a message
 /// may be.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Whether an overloaded loop is known by [`load`]; where it is not, clients
+/// are dealt out evenly as they come.
+const LOAD_IS_KNOWN: bool = cfg!(target_os = "linux");
 
 /// Clients accepted before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 256;
@@ -49,9 +58,12 @@ pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) ->
     for _ in 0..cores {
         loops.push(Loop::new(books.clone(), reception.clone())?);
     }
-    let inboxes = loops.iter().map(|one| one.inbox.clone()).collect();
+    let inboxes: Vec<_> = loops.iter().map(|one| one.inbox.clone()).collect();
+    for one in &mut loops {
+        one.inboxes = inboxes.clone();
+    }
     let mut first = loops.remove(0);
-    first.accept_from(PolledListener::new(listener)?, inboxes)?;
+    first.accept_from(PolledListener::new(listener)?)?;
     let others: Vec<_> = (2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect();
     first.run();
     for other in others {
@@ -64,7 +76,7 @@ fn spawn<R: Reception>(number: usize, mut other: Loop<R>) -> io::Result<thread::
     let inbox = other.inbox.clone();
     let builder = thread::Builder::new().name(format!("loop-{number}"));
     // Where no thread is to be had, nobody hands clients to this loop.
-    builder.spawn(move || other.run()).inspect_err(|_| inbox.load.store(usize::MAX, Ordering::Relaxed))
+    builder.spawn(move || other.run()).inspect_err(|_| lock(&inbox.arrivals).gone = true)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -72,18 +84,50 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Where a loop gets its clients from.
-struct Inbox {
-    clients: Mutex<Vec<(PolledStream, Client)>>,
+struct Inbox<S> {
+    arrivals: Mutex<Arrivals<S>>,
     waker: Waker,
     /// Clients the loop has, those in the inbox included.
     load: AtomicUsize,
-    /// No more clients will come.
+    /// No more clients will be accepted.
     closed: AtomicBool,
 }
 
-impl Interrupt for Inbox {
-    fn interrupt(&self) {
+struct Arrivals<S> {
+    connections: Vec<Connection<S>>,
+    /// The loop has ended, and looks in here no more.
+    gone: bool,
+}
+
+impl<S> Inbox<S> {
+    fn new(waker: Waker) -> Arc<Inbox<S>> {
+        let arrivals = Mutex::new(Arrivals { connections: Vec::new(), gone: false });
+        Arc::new(Inbox { arrivals, waker, load: AtomicUsize::new(0), closed: AtomicBool::new(false) })
+    }
+
+    fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Takes a connection; gives it back where the loop has ended.
+    fn put(&self, connection: Connection<S>) -> Option<Connection<S>> {
+        let mut arrivals = lock(&self.arrivals);
+        if arrivals.gone {
+            return Some(connection);
+        }
+        self.load.fetch_add(1, Ordering::Relaxed);
+        arrivals.connections.push(connection);
+        None
+    }
+
+    fn wake(&self) {
         let _ = self.waker.wake(); // fails only for a loop that is gone
+    }
+}
+
+impl<S: Send> Interrupt for Inbox<S> {
+    fn interrupt(&self) {
+        self.wake();
     }
 }
 
@@ -92,6 +136,7 @@ struct Connection<S> {
     stream: PolledStream,
     client: Client,
     session: S,
+    opened: bool,
     /// Said by the session, not yet taken by the system.
     pending: Vec<u8>,
     /// There may be bytes to receive: an edge came, and EAGAIN has not.
@@ -111,7 +156,6 @@ struct Connection<S> {
 
 struct Accepting {
     listener: PolledListener,
-    inboxes: Vec<Arc<Inbox>>,
     /// No descriptor was left: when to try again.
     again_at: Option<Instant>,
 }
@@ -120,7 +164,10 @@ struct Loop<R: Reception> {
     books: Arc<Books>,
     reception: Arc<R>,
     poll: Poll,
-    inbox: Arc<Inbox>,
+    inbox: Arc<Inbox<R::Session>>,
+    /// All loops' inboxes, this one's included.
+    inboxes: Vec<Arc<Inbox<R::Session>>>,
+    meter: Meter,
     accepting: Option<Accepting>,
     connections: Slab<Connection<R::Session>>,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -135,18 +182,15 @@ impl<R: Reception> Loop<R> {
     fn new(books: Arc<Books>, reception: Arc<R>) -> io::Result<Loop<R>> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), INBOX)?;
-        let inbox = Arc::new(Inbox {
-            clients: Mutex::default(),
-            waker,
-            load: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
-        });
+        let inbox = Inbox::new(waker);
         books.host.stop.wakes(&inbox);
         Ok(Loop {
             books,
             reception,
             poll,
             inbox,
+            inboxes: Vec::new(),
+            meter: Meter::new(),
             accepting: None,
             connections: Slab::new(),
             timers: BinaryHeap::new(),
@@ -157,9 +201,9 @@ impl<R: Reception> Loop<R> {
         })
     }
 
-    fn accept_from(&mut self, mut listener: PolledListener, inboxes: Vec<Arc<Inbox>>) -> io::Result<()> {
+    fn accept_from(&mut self, mut listener: PolledListener) -> io::Result<()> {
         self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        self.accepting = Some(Accepting { listener, inboxes, again_at: None });
+        self.accepting = Some(Accepting { listener, again_at: None });
         Ok(())
     }
 
@@ -179,6 +223,9 @@ impl<R: Reception> Loop<R> {
             self.take_leftovers();
             self.take_timers();
             self.heed_stop();
+            if self.meter.is_overloaded() {
+                self.give_away();
+            }
         }
     }
 
@@ -186,9 +233,12 @@ impl<R: Reception> Loop<R> {
         if self.stopped_at.is_some_and(|at| at.elapsed() > GRACE) {
             return true;
         }
-        // In this order: what was handed over before the inbox was closed is
-        // seen in it.
-        self.inbox.closed.load(Ordering::Acquire) && self.connections.is_empty() && lock(&self.inbox.clients).is_empty()
+        if !self.inbox.closed.load(Ordering::Acquire) || !self.connections.is_empty() {
+            return false;
+        }
+        let mut arrivals = lock(&self.inbox.arrivals);
+        arrivals.gone = arrivals.connections.is_empty();
+        arrivals.gone
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -237,7 +287,10 @@ impl<R: Reception> Loop<R> {
             match accepting.listener.accept() {
                 Ok((stream, peer)) => {
                     let client = self.books.number(peer, || stream.local_addr());
-                    accepting.hand_over(stream, client);
+                    match catch_unwind(AssertUnwindSafe(|| self.reception.receive(&client))) {
+                        Ok(session) => deal(Connection::new(stream, client, session), &self.inboxes),
+                        Err(_) => self.books.client_panicked(&client),
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.take_in(),
                 Err(error) if is_exhausted(&error) => {
@@ -256,35 +309,55 @@ impl<R: Reception> Loop<R> {
 
     /// No more clients: the loops end with the last one they have.
     fn close_listener(&mut self) {
-        if let Some(Accepting { listener, inboxes, .. }) = self.accepting.take() {
-            drop(listener);
-            for inbox in inboxes {
+        if self.accepting.take().is_some() {
+            for inbox in &self.inboxes {
                 inbox.closed.store(true, Ordering::Release);
-                inbox.interrupt();
+                inbox.wake();
             }
         }
         self.take_in();
     }
 
-    /// Takes the clients out of the inbox and opens their sessions.
+    /// Takes the clients out of the inbox; opens the sessions of new ones.
     fn take_in(&mut self) {
-        let clients = std::mem::take(&mut *lock(&self.inbox.clients));
-        for (mut stream, client) in clients {
+        let arrived = std::mem::take(&mut lock(&self.inbox.arrivals).connections);
+        for mut connection in arrived {
             let entry = self.connections.vacant_entry();
             let key = entry.key();
             // Both interests, once and for all: an edge costs nothing until
             // it comes, changing interests costs a system call.
             let both = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = self.poll.registry().register(&mut stream, Token(key), both) {
-                self.books.client_failed(&client, &error);
+            if let Err(error) = self.poll.registry().register(&mut connection.stream, Token(key), both) {
+                self.books.client_failed(&connection.client, &error);
                 self.inbox.load.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
-            self.books.accepted(&client);
-            entry.insert(Connection::new(stream, client, self.reception.receive(&client)));
-            self.call(key, |session, _, out| session.opened(out));
+            let is_new = !std::mem::replace(&mut connection.opened, true);
+            if is_new {
+                self.books.accepted(&connection.client);
+            }
+            entry.insert(connection);
+            if is_new {
+                self.call(key, |session, _, out| session.opened(out));
+            }
             self.turn(key);
         }
+    }
+
+    /// Moves clients to the loop that has fewest, half of what it has less.
+    fn give_away(&mut self) {
+        let Some(least) = self.inboxes.iter().min_by_key(|inbox| inbox.load()).cloned() else { return };
+        let surplus = self.connections.len().saturating_sub(least.load()) / 2;
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).take(surplus).collect();
+        for key in keys {
+            let mut connection = self.connections.remove(key);
+            self.inbox.load.fetch_sub(1, Ordering::Relaxed);
+            let _ = self.poll.registry().deregister(&mut connection.stream);
+            connection.armed = None;
+            // Where that loop has ended, ours has not.
+            let _ = least.put(connection).and_then(|connection| self.inbox.put(connection));
+        }
+        least.wake();
     }
 
     /// Sends, receives and closes as far as this connection can without
@@ -515,6 +588,7 @@ impl<S> Connection<S> {
             stream,
             client,
             session,
+            opened: false,
             pending: Vec::new(),
             readable: false,
             hung_up: false,
@@ -543,18 +617,17 @@ impl<S> Connection<S> {
     }
 }
 
-impl Accepting {
-    fn hand_over(&self, stream: PolledStream, client: Client) {
-        let least = self.inboxes.iter().min_by_key(|inbox| inbox.load.load(Ordering::Relaxed));
-        let Some(inbox) = least else { return };
-        inbox.load.fetch_add(1, Ordering::Relaxed);
-        let mut clients = lock(&inbox.clients);
-        clients.push((stream, client));
-        // The accepting loop looks into its own inbox anyway; the others are
-        // woken once for all the clients they find in it.
-        if clients.len() == 1 && !Arc::ptr_eq(inbox, &self.inboxes[0]) {
-            inbox.interrupt();
+/// Hands a new client to the accepting loop, the first, which looks into its
+/// inbox anyway; or, where load is not known, to the loop that has fewest.
+fn deal<S>(connection: Connection<S>, inboxes: &[Arc<Inbox<S>>]) {
+    let fewest = inboxes.iter().min_by_key(|inbox| inbox.load());
+    let inbox = if LOAD_IS_KNOWN { inboxes.first() } else { fewest };
+    if let Some(inbox) = inbox {
+        let refused = inbox.put(connection);
+        if !Arc::ptr_eq(inbox, &inboxes[0]) {
+            inbox.wake();
         }
+        let _ = refused.and_then(|connection| inboxes[0].put(connection));
     }
 }
 
