@@ -44,6 +44,10 @@ pub const GRACE: Duration = Duration::from_secs(2);
 /// How long a client may take to answer our FIN with its own.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// The same when the server stops and has said its last word: long enough for
+/// a client that listens, and nobody waits for one that does not.
+const LINGER_AT_STOP: Duration = Duration::from_millis(500);
+
 /// Pause before accept is tried again when no descriptor or memory is left:
 /// long enough for some client to go, short enough not to be noticed.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 /// Turns between two looks at the clock.
-const TURNS_PER_LOOK: u32 = 1024;
+const TURNS_PER_LOOK: u32 = 32;
 
 /// The time over which use is measured: several of the 10 ms ticks in which
 /// the system counts idle time.

@@ -30,7 +30,7 @@ use self::load::Meter;
 use super::blocking::is_gone;
 use super::books::Books;
 use super::session::{Client, End, Outbox, Reception, Session, Then};
-use super::{EXHAUSTED_PAUSE, GRACE, LINGER, is_exhausted};
+use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_exhausted};
 use crate::net::polled::{PolledListener, PolledStream, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
 use crate::net::stop::Interrupt;
@@ -489,7 +489,8 @@ impl<R: Reception> Loop<R> {
                 return self.fail(key, &error);
             }
             connection.lingers = true;
-            connection.deadline = Some(Instant::now() + LINGER);
+            let linger = if self.stopped_at.is_some() { LINGER_AT_STOP } else { LINGER };
+            connection.deadline = Some(Instant::now() + linger);
             if connection.readable {
                 self.again.push(key);
             }

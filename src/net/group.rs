@@ -1,0 +1,619 @@
+//! One datagram, many receivers: multicast groups and broadcast.
+//!
+//! A *group* is an address that no host owns (224.0.0.0/4, ff00::/8). Who wants
+//! its datagrams **joins** it, and a join is always *on an interface*: that
+//! network card takes the group's frames from now on, and the routers of that
+//! link are told (IGMP for IPv4, MLD for IPv6). A *broadcast* needs no join:
+//! every host of the network gets it, and pays for it.
+//!
+//! ```text
+//! receiver                                       sender
+//! socket                                         socket
+//! setsockopt SO_REUSEADDR                        setsockopt IP_MULTICAST_TTL
+//! bind 239.1.1.1:5007                            setsockopt IP_MULTICAST_IF
+//! setsockopt IP_MULTICAST_ALL = 0
+//! setsockopt IP_ADD_MEMBERSHIP, on eth0
+//! recvfrom … waits    ◀────── 239.1.1.1 ──────── sendto, once for them all
+//! setsockopt IP_DROP_MEMBERSHIP
+//! ```
+//!
+//! What goes wrong: the join lands on another interface than the sender's, and
+//! nobody hears anything; a host without a default route has no interface for
+//! the group at all (ENODEV, ENETUNREACH); a socket bound to the host's own
+//! address hears neither groups nor broadcasts.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::sync::Arc;
+
+use socket2::InterfaceIndexOrAddress;
+
+use super::addr::{Addr, Host as AddrHost};
+use super::host::Host;
+use super::interface::{self, Interface};
+use super::options;
+use super::resolve;
+use super::socket::Socket;
+use crate::error::{Attempt, Error, Result};
+use crate::report::Proto;
+
+/// What reaches every host of the loopback network, which is this host alone.
+const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+
+/// A socket that hears what is sent to many.
+pub struct Receiver {
+    /// The socket, which stops waiting when the host is asked to stop.
+    pub socket: Arc<Socket>,
+    /// What it listens on: the group or the address, with the real port.
+    pub addr: SocketAddr,
+    /// The group joined; none for broadcasts.
+    pub group: Option<IpAddr>,
+    /// The interface it hears on, by name.
+    pub interface: String,
+    /// Which interfaces there are, which was taken, and why.
+    pub notices: Vec<String>,
+    membership: Option<Membership>,
+}
+
+/// A socket that speaks to many.
+pub struct Sender {
+    /// The socket. Who was reached answers to it.
+    pub socket: Arc<Socket>,
+    /// Where each message goes: one group, or one broadcast address a network.
+    pub targets: Vec<SocketAddr>,
+    /// Which interfaces there are, which was taken, and why.
+    pub notices: Vec<String>,
+}
+
+/// How a group is sent to.
+#[derive(Debug, Default)]
+pub struct Reach<'a> {
+    /// `--interface`.
+    pub interface: Option<&'a str>,
+    /// How many links it may cross; a router takes one off.
+    pub ttl: u8,
+    /// No copy for members on this host.
+    pub no_loop: bool,
+    /// An address of our own to send from.
+    pub bind: Option<&'a Addr>,
+}
+
+/// How a group is reached: by which interface, and why that one.
+struct Way {
+    interface: Interface,
+    why: String,
+    /// The routes lead there by themselves: a sender need not say anything.
+    by_route: bool,
+}
+
+/// One membership: what was joined is what must be left.
+struct Membership {
+    group: IpAddr,
+    source: Option<IpAddr>,
+    interface: Interface,
+}
+
+/// Opens a socket, joins `group` on an interface, and hears only what comes to
+/// it; only what `source` sends, where one is given.
+pub fn join(host: &Host, group: SocketAddr, source: Option<IpAddr>, wanted: Option<&str>) -> Result<Receiver> {
+    let failed = |attempt| move |cause| Error::new(attempt, format!("udp {group}"), &cause);
+    let socket = Socket::open(host, Proto::Udp, &group).map_err(failed(Attempt::Open))?;
+    let (way, mut notices) = way_to(host, &socket, group, wanted)?;
+    let group = on_link(group, way.interface.index);
+    let addr = bind_to_group(&socket, group).map_err(failed(Attempt::Bind))?;
+    notices.push(format!("joined {} on {}: {}", group.ip(), way.interface.name, way.why));
+    let interface = way.interface.name.clone();
+    let membership = Membership { group: group.ip(), source, interface: way.interface };
+    membership.join(&socket).map_err(|cause| join_refused(&membership, group, &cause))?;
+    let socket = Arc::new(socket);
+    host.stop.wakes(&socket);
+    Ok(Receiver { socket, addr, group: Some(group.ip()), interface, notices, membership: Some(membership) })
+}
+
+/// Opens a socket that sends to `group`.
+pub fn sender(host: &Host, group: SocketAddr, reach: &Reach<'_>) -> Result<Sender> {
+    let failed = |attempt| move |cause| Error::new(attempt, format!("udp {group}"), &cause);
+    let socket = Socket::open(host, Proto::Udp, &group).map_err(failed(Attempt::Open))?;
+    // Who sends from an address of an interface means that interface.
+    let bound_to = reach.bind.map(Addr::host_text).filter(|text| !text.is_empty() && !is_unspecified(text));
+    let (way, mut notices) = way_to(host, &socket, group, reach.interface.or(bound_to.as_deref()))?;
+    let group = on_link(group, way.interface.index);
+    set_reach(&socket, group, &way, reach).map_err(failed(Attempt::Send))?;
+    if let Some(bind) = reach.bind {
+        super::bind_client(&socket, bind, &group).map_err(failed(Attempt::Bind))?;
+    }
+    notices.push(format!("sending to {group} by {}: {}", way.interface.name, way.why));
+    let socket = Arc::new(socket);
+    host.stop.wakes(&socket);
+    Ok(Sender { socket, targets: vec![group], notices })
+}
+
+/// Opens a socket that hears broadcasts to `addr`'s port, on all interfaces or
+/// on one of them.
+pub fn broadcast_receiver(host: &Host, addr: &Addr, default_port: u16, wanted: Option<&str>) -> Result<Receiver> {
+    let at = v4_of(addr, default_port)?;
+    let failed = |cause| Error::new(Attempt::Bind, format!("udp {at}"), &cause);
+    let socket = Socket::open(host, Proto::Udp, &at).map_err(failed)?;
+    let known = interfaces(&socket)?;
+    let only = wanted.map(|wanted| find(&known, wanted)).transpose()?;
+    share_port(&socket).map_err(failed)?;
+    if let Some(only) = only {
+        bind_to_interface(&socket, only).map_err(|cause| Error::new(Attempt::Interface, only.name.clone(), &cause))?;
+    }
+    socket.bind(at).map_err(failed)?;
+    let addr = socket.local_addr().map_err(failed)?;
+    let notices = heard_notices(&known, only, at);
+    let socket = Arc::new(socket);
+    host.stop.wakes(&socket);
+    let interface = only.map_or("all", |only| &only.name).to_owned();
+    Ok(Receiver { socket, addr, group: None, interface, notices, membership: None })
+}
+
+/// Opens a socket that may send broadcasts (`allowed`: SO_BROADCAST is set): to
+/// `addr`, or to the broadcast address of each interface that has one.
+pub fn broadcast_sender(
+    host: &Host,
+    addr: &Addr,
+    default_port: u16,
+    wanted: Option<&str>,
+    bind: Option<&Addr>,
+    allowed: bool,
+) -> Result<Sender> {
+    let at = v4_of(addr, default_port)?;
+    let failed = |attempt| move |cause| Error::new(attempt, format!("udp {at}"), &cause);
+    let socket = Socket::open(host, Proto::Udp, &at).map_err(failed(Attempt::Open))?;
+    let known = interfaces(&socket)?;
+    let only = wanted.map(|wanted| find(&known, wanted)).transpose()?;
+    let (targets, notices) = match at.ip().is_unspecified() {
+        true => broadcast_addresses(&known, only, at.port())?,
+        false => (vec![at], vec![]),
+    };
+    if allowed {
+        let set = |socket: &socket2::Socket| socket.set_broadcast(true);
+        socket.set_option("SOL_SOCKET", "SO_BROADCAST", 1, set).map_err(failed(Attempt::Open))?;
+    }
+    if let Some(only) = only.filter(|_| !at.ip().is_unspecified()) {
+        // 255.255.255.255 belongs to no network: only the device says where.
+        bind_to_interface(&socket, only).map_err(failed(Attempt::Interface))?;
+    }
+    if let Some(bind) = bind {
+        super::bind_client(&socket, bind, &at).map_err(failed(Attempt::Bind))?;
+    }
+    let socket = Arc::new(socket);
+    host.stop.wakes(&socket);
+    Ok(Sender { socket, targets, notices })
+}
+
+/// Every IPv4 address of this host: a datagram from one of them was sent here.
+pub fn own_addresses(socket: &Socket) -> Result<Vec<IpAddr>> {
+    let known = interfaces(socket)?;
+    Ok(known.iter().flat_map(|it| it.v4.iter().map(|v4| IpAddr::V4(v4.address))).collect())
+}
+
+impl Receiver {
+    /// Leaves the group, if one was joined. (Closing the socket would do as
+    /// much; said aloud, it can be seen.)
+    pub fn leave(&self) {
+        if let Some(membership) = &self.membership {
+            let _ = membership.leave(&self.socket); // the interface may be gone by now
+        }
+    }
+}
+
+impl Membership {
+    fn join(&self, socket: &Socket) -> io::Result<()> {
+        use IpAddr::{V4, V6};
+        let index = self.interface.index;
+        match (self.group, self.source) {
+            (V4(group), None) => socket.set_option("IPPROTO_IP", "IP_ADD_MEMBERSHIP", self.text(), |socket| {
+                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+            }),
+            (V4(group), Some(V4(source))) => {
+                let at = self.v4();
+                socket.set_option("IPPROTO_IP", "IP_ADD_SOURCE_MEMBERSHIP", self.text(), |socket| {
+                    socket.join_ssm_v4(&source, &group, &at)
+                })
+            }
+            (V6(group), None) => socket.set_option("IPPROTO_IPV6", "IPV6_ADD_MEMBERSHIP", self.text(), |socket| {
+                socket.join_multicast_v6(&group, index)
+            }),
+            (V6(group), Some(V6(source))) => {
+                socket.set_option("IPPROTO_IPV6", "MCAST_JOIN_SOURCE_GROUP", self.text(), |socket| {
+                    options::join_ssm_v6(socket, &group, &source, index)
+                })
+            }
+            _ => Err(ErrorKind::InvalidInput.into()), // the commands refuse a source of the other family
+        }
+    }
+
+    fn leave(&self, socket: &Socket) -> io::Result<()> {
+        use IpAddr::{V4, V6};
+        let index = self.interface.index;
+        match (self.group, self.source) {
+            (V4(group), None) => socket.set_option("IPPROTO_IP", "IP_DROP_MEMBERSHIP", self.text(), |socket| {
+                socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+            }),
+            (V4(group), Some(V4(source))) => {
+                let at = self.v4();
+                socket.set_option("IPPROTO_IP", "IP_DROP_SOURCE_MEMBERSHIP", self.text(), |socket| {
+                    socket.leave_ssm_v4(&source, &group, &at)
+                })
+            }
+            (V6(group), None) => socket.set_option("IPPROTO_IPV6", "IPV6_DROP_MEMBERSHIP", self.text(), |socket| {
+                socket.leave_multicast_v6(&group, index)
+            }),
+            (V6(group), Some(V6(source))) => {
+                socket.set_option("IPPROTO_IPV6", "MCAST_LEAVE_SOURCE_GROUP", self.text(), |socket| {
+                    options::leave_ssm_v6(socket, &group, &source, index)
+                })
+            }
+            _ => Err(ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// The source-specific options of IPv4 name an interface by its address.
+    fn v4(&self) -> Ipv4Addr {
+        self.interface.v4.first().map_or(Ipv4Addr::UNSPECIFIED, |v4| v4.address)
+    }
+
+    fn text(&self) -> String {
+        let source = self.source.map(|source| format!(" from {source}")).unwrap_or_default();
+        format!("{}{source} on {}", self.group, self.interface.name)
+    }
+}
+
+/// Which interface leads to `group`, and a notice for each there is.
+fn way_to(host: &Host, socket: &Socket, group: SocketAddr, wanted: Option<&str>) -> Result<(Way, Vec<String>)> {
+    let known = interfaces(socket)?;
+    let notices = known.iter().map(describe).collect();
+    let way = match (wanted, scope_of(&group)) {
+        (Some(wanted), scope) => asked_for(&known, wanted, scope)?,
+        (None, 0) => by_route(host, &known, group)?,
+        (None, scope) => {
+            let interface = find(&known, &scope.to_string())?.clone();
+            Way { interface, why: "the group's address names it after the %".into(), by_route: true }
+        }
+    };
+    Ok((way, notices))
+}
+
+fn asked_for(known: &[Interface], wanted: &str, scope: u32) -> Result<Way> {
+    let interface = find(known, wanted)?.clone();
+    if scope != 0 && scope != interface.index {
+        return Err(Error::other(Attempt::Interface, wanted, format!("the group names interface {scope} after its %"))
+            .because("a group is joined on one interface, and two were named")
+            .next("name it once")
+            .unasked());
+    }
+    Ok(Way { interface, why: "as asked".into(), by_route: false })
+}
+
+/// The routing table is asked: connect(2) on a datagram socket sends nothing,
+/// and getsockname(2) then tells from which address a datagram would leave.
+fn by_route(host: &Host, known: &[Interface], group: SocketAddr) -> Result<Way> {
+    let no_way = |cause: &io::Error| no_way_to(group, known, cause);
+    let probe = Socket::open(host, Proto::Udp, &group).map_err(|cause| no_way(&cause))?;
+    let source = probe.connect(group).and_then(|()| probe.local_addr());
+    drop(probe);
+    match source {
+        Ok(source) => {
+            let interface = known.iter().find(|it| it.has(source.ip()));
+            let interface = interface.ok_or_else(|| no_way(&ErrorKind::NetworkUnreachable.into()))?.clone();
+            let why = format!("the routes lead to the group from {}, its address", source.ip());
+            Ok(Way { interface, why, by_route: true })
+        }
+        // Where no route leads to a group, IPv4 groups still work on the
+        // loopback interface. (IPv6 ones do not.)
+        Err(cause) if group.is_ipv4() => match known.iter().find(|it| it.loopback) {
+            Some(lo) => {
+                let why = format!("no route leads to {}, so this host alone takes part", group.ip());
+                Ok(Way { interface: lo.clone(), why, by_route: false })
+            }
+            None => Err(no_way(&cause)),
+        },
+        Err(cause) => Err(no_way(&cause)),
+    }
+}
+
+fn no_way_to(group: SocketAddr, known: &[Interface], cause: &io::Error) -> Error {
+    let error = Error::new(Attempt::Join, format!("udp {group}"), cause);
+    let fit = known.iter().find(|it| it.multicast && !it.v6.is_empty()).map_or("eth0", |it| &it.name);
+    let named = format!("name the interface: [{}%{fit}]:{}", group.ip(), group.port());
+    match cause.kind() {
+        // EINVAL: ff02:: groups exist on each link anew (RFC 4291, 2.7).
+        ErrorKind::InvalidInput => Error::other(Attempt::Join, format!("udp {group}"), "it does not say on which link")
+            .because("there is such a group on every link, so it needs an interface")
+            .next(named)
+            .unasked(),
+        _ if group.is_ipv6() => {
+            error.because("no route leads to this group, and IPv6 groups do not work on the loopback interface").next(named)
+        }
+        _ => error,
+    }
+}
+
+fn join_refused(membership: &Membership, group: SocketAddr, cause: &io::Error) -> Error {
+    let error = Error::new(Attempt::Join, format!("udp {group} on {}", membership.interface.name), cause);
+    if is_no_room(cause) {
+        return error
+            .because("this system allows no more groups on one socket")
+            .next("sysctl net.ipv4.igmp_max_memberships, or leave another group first");
+    }
+    if !membership.interface.up {
+        return error.because("the interface is down").next("another interface, or switch it on");
+    }
+    error
+}
+
+/// `ENOBUFS`: of a join, too many memberships; of a send, a full queue.
+pub fn is_no_room(cause: &io::Error) -> bool {
+    #[cfg(unix)]
+    return cause.raw_os_error() == Some(libc::ENOBUFS);
+    #[cfg(not(unix))]
+    return cause.raw_os_error() == Some(10055);
+}
+
+fn interfaces(socket: &Socket) -> Result<Vec<Interface>> {
+    interface::interfaces(socket.inner())
+        .map_err(|cause| Error::new(Attempt::Interface, "any (the system would not list them)", &cause))
+}
+
+fn find<'a>(known: &'a [Interface], wanted: &str) -> Result<&'a Interface> {
+    interface::find(known, wanted).map_err(|_| {
+        let names: Vec<String> = known.iter().map(Interface::to_string).collect();
+        Error::other(Attempt::Interface, wanted, "there is none of that name, address or index")
+            .because(format!("this host has: {}", names.join(", ")))
+            .next("--interface with a name, an address or an index of those")
+            .unasked()
+    })
+}
+
+/// `interface 1: lo, 127.0.0.1, ::1, up, loopback, without the multicast flag`
+fn describe(interface: &Interface) -> String {
+    let Interface { name, index, v4, v6, up, loopback, multicast, .. } = interface;
+    let mut text = format!("interface {index}: {name}");
+    for ip in v4.iter().map(|v4| IpAddr::V4(v4.address)).chain(v6.iter().map(|v6| IpAddr::V6(*v6))) {
+        text += &format!(", {ip}");
+    }
+    text += if *up { ", up" } else { ", down" };
+    text += if *loopback { ", loopback" } else { "" };
+    text += if *multicast { ", multicast" } else { ", without the multicast flag" };
+    text
+}
+
+fn scope_of(addr: &SocketAddr) -> u32 {
+    match addr {
+        SocketAddr::V6(v6) => v6.scope_id(),
+        SocketAddr::V4(_) => 0,
+    }
+}
+
+/// The group on the link of this interface: only ff01:: and ff02:: addresses
+/// exist on each link anew, and need it said.
+fn on_link(group: SocketAddr, index: u32) -> SocketAddr {
+    match group {
+        SocketAddr::V6(v6) if v6.ip().segments()[0] & 0xf <= 2 => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), 0, index).into()
+        }
+        group => group,
+    }
+}
+
+fn is_unspecified(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
+}
+
+/// Several receivers on one host share the group's port.
+///
+/// On Windows SO_REUSEADDR lets a stranger take a port over, which is why no
+/// server here sets it there; but for groups there is no other way to share.
+fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_option("SOL_SOCKET", "SO_REUSEADDR", 1, |socket| socket.set_reuse_address(true))?;
+    // The BSDs share a port for groups by this one.
+    #[cfg(all(unix, not(target_os = "linux")))]
+    socket.set_option("SOL_SOCKET", "SO_REUSEPORT", 1, |socket| socket.set_reuse_port(true))?;
+    Ok(())
+}
+
+/// Bound to the group itself, a socket gets nothing else that comes to the
+/// port. Windows cannot do so (WSAEADDRNOTAVAIL).
+fn bind_to_group(socket: &Socket, group: SocketAddr) -> io::Result<SocketAddr> {
+    share_port(socket)?;
+    let any: IpAddr = if group.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+    socket.bind(if cfg!(windows) { SocketAddr::new(any, group.port()) } else { group })?;
+    let port = socket.local_addr()?.port();
+    hear_own_groups_only(socket, group)?;
+    let mut addr = group;
+    addr.set_port(port);
+    Ok(addr)
+}
+
+/// By default Linux gives a socket the datagrams of every group that *any*
+/// socket of the host has joined.
+#[cfg(target_os = "linux")]
+fn hear_own_groups_only(socket: &Socket, group: SocketAddr) -> io::Result<()> {
+    match group {
+        SocketAddr::V4(_) => {
+            socket.set_option("IPPROTO_IP", "IP_MULTICAST_ALL", 0, |socket| socket.set_multicast_all_v4(false))
+        }
+        SocketAddr::V6(_) => {
+            socket.set_option("IPPROTO_IPV6", "IPV6_MULTICAST_ALL", 0, |socket| socket.set_multicast_all_v6(false))
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hear_own_groups_only(_: &Socket, _: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
+
+/// By which interface, how far, and whether back to this host.
+fn set_reach(socket: &Socket, group: SocketAddr, way: &Way, reach: &Reach<'_>) -> io::Result<()> {
+    let (index, name, hops) = (way.interface.index, &way.interface.name, reach.ttl.into());
+    if group.is_ipv4() {
+        if !way.by_route {
+            let set = |socket: &socket2::Socket| options::set_multicast_if_v4_n(socket, index);
+            socket.set_option("IPPROTO_IP", "IP_MULTICAST_IF", name, set)?;
+        }
+        socket.set_option("IPPROTO_IP", "IP_MULTICAST_TTL", hops, |socket| socket.set_multicast_ttl_v4(hops))?;
+        if reach.no_loop {
+            socket.set_option("IPPROTO_IP", "IP_MULTICAST_LOOP", 0, |socket| socket.set_multicast_loop_v4(false))?;
+        }
+        return Ok(());
+    }
+    if !way.by_route {
+        socket.set_option("IPPROTO_IPV6", "IPV6_MULTICAST_IF", name, |socket| socket.set_multicast_if_v6(index))?;
+    }
+    socket.set_option("IPPROTO_IPV6", "IPV6_MULTICAST_HOPS", hops, |socket| socket.set_multicast_hops_v6(hops))?;
+    if reach.no_loop {
+        socket.set_option("IPPROTO_IPV6", "IPV6_MULTICAST_LOOP", 0, |socket| socket.set_multicast_loop_v6(false))?;
+    }
+    Ok(())
+}
+
+/// IPv6 has no broadcast: what it was good for, groups such as ff02::1 do.
+fn v4_of(addr: &Addr, default_port: u16) -> Result<SocketAddr> {
+    let addrs = resolve(addr, Ipv4Addr::UNSPECIFIED.into(), default_port)?;
+    addrs.into_iter().find(SocketAddr::is_ipv4).ok_or_else(|| {
+        Error::other(Attempt::Open, format!("udp {addr}"), "IPv6 has no broadcast")
+            .because("in IPv6 a group does its work: ff02::1 reaches every host of a link")
+            .next("an IPv4 address, or netlab multicast send '[ff02::1%eth0]:5007'")
+            .unasked()
+    })
+}
+
+/// Only what comes in, or leaves, by this interface.
+fn bind_to_interface(socket: &Socket, interface: &Interface) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let name = &interface.name;
+        socket.set_option("SOL_SOCKET", "SO_BINDTODEVICE", name, |socket| socket.bind_device(Some(name.as_bytes())))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (socket, interface);
+        Err(io::Error::new(ErrorKind::Unsupported, "this system cannot tie a broadcast socket to an interface"))
+    }
+}
+
+/// The broadcast address of each network that this host is attached to, or of
+/// the one interface asked for, and a notice on each.
+fn broadcast_addresses(
+    known: &[Interface],
+    only: Option<&Interface>,
+    port: u16,
+) -> Result<(Vec<SocketAddr>, Vec<String>)> {
+    let fits = |it: &&Interface| match only {
+        Some(only) => only.index == it.index,
+        None => it.up && it.broadcast && !it.loopback,
+    };
+    let (mut targets, mut notices) = (Vec::new(), Vec::new());
+    for it in known.iter().filter(fits) {
+        for (v4, broadcast) in it.v4.iter().filter_map(|v4| Some((v4, v4.directed_broadcast()?))) {
+            notices.push(format!("{broadcast} is the broadcast address of {}, {}/{}", it.name, v4.address, v4.netmask));
+            let target = SocketAddr::from((broadcast, port));
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+    }
+    match (targets.is_empty(), only) {
+        (true, Some(only)) => Err(Error::other(Attempt::Interface, &only.name, "it has no broadcast address")
+            .because("it has no IPv4 address, or is a network of two hosts, which needs none")
+            .next("another interface, or an address to send to")
+            .unasked()),
+        (true, None) => {
+            notices.push(format!(
+                "no interface but loopback has a broadcast address, so {LOOPBACK_BROADCAST}: it reaches this host alone"
+            ));
+            Ok((vec![SocketAddr::from((LOOPBACK_BROADCAST, port))], notices))
+        }
+        _ => Ok((targets, notices)),
+    }
+}
+
+/// What a receiver at `at` will hear of broadcasts.
+fn heard_notices(known: &[Interface], only: Option<&Interface>, at: SocketAddr) -> Vec<String> {
+    let fits = |it: &&Interface| only.is_none_or(|only| only.index == it.index);
+    let mut addresses = Vec::new();
+    for it in known.iter().filter(fits).filter(|it| it.up) {
+        let found = it.v4.iter().filter_map(|v4| v4.directed_broadcast());
+        addresses.extend(found.map(|broadcast| format!("{broadcast} by {}", it.name)));
+    }
+    let mut notices = vec![format!("broadcasts come to {}, or to 255.255.255.255", addresses.join(", "))];
+    if known.iter().any(|it| it.has(at.ip())) {
+        notices.push(format!(
+            "bound to {}, this socket is deaf to broadcasts: they are sent to another address; 0.0.0.0 hears them all",
+            at.ip()
+        ));
+    }
+    notices
+}
+
+/// Whether an address in figures is meant, and not a name or none.
+pub fn has_host(addr: &Addr) -> bool {
+    !matches!(addr.host, None | Some(AddrHost::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::interface::V4;
+
+    fn interface(name: &str, index: u32, v4: &str) -> Interface {
+        let v4 = V4 { address: v4.parse().unwrap(), netmask: [255, 255, 255, 0].into(), broadcast: None };
+        let (up, broadcast, multicast) = (true, true, true);
+        Interface { name: name.into(), index, v4: vec![v4], v6: vec![], up, loopback: false, broadcast, multicast }
+    }
+
+    fn lo() -> Interface {
+        Interface { loopback: true, broadcast: false, multicast: false, ..interface("lo", 1, "127.0.0.1") }
+    }
+
+    fn targets(known: &[Interface], only: Option<&Interface>) -> Vec<String> {
+        let (targets, _) = broadcast_addresses(known, only, 5008).unwrap();
+        targets.iter().map(SocketAddr::to_string).collect()
+    }
+
+    #[test]
+    fn each_network_has_its_broadcast_address_and_loopback_is_the_last_resort() {
+        let down = Interface { up: false, ..interface("eth1", 3, "10.1.0.1") };
+        let known = [lo(), interface("eth0", 2, "10.0.0.7"), down, interface("wlan0", 4, "192.168.1.9")];
+        assert_eq!(targets(&known, None), ["10.0.0.255:5008", "192.168.1.255:5008"]);
+        assert_eq!(targets(&known, Some(&known[3])), ["192.168.1.255:5008"]);
+        assert_eq!(targets(&known[..1], None), ["127.255.255.255:5008"]);
+    }
+
+    #[test]
+    fn two_addresses_on_one_network_make_one_target() {
+        let known = [interface("eth0", 2, "10.0.0.7"), interface("eth1", 3, "10.0.0.8")];
+        assert_eq!(targets(&known, None), ["10.0.0.255:5008"]);
+    }
+
+    #[test]
+    fn only_link_local_groups_need_their_interface_in_the_address() {
+        let table = [
+            ("[ff02::1]:5007", "[ff02::1%3]:5007"),
+            ("[ff15::1]:5007", "[ff15::1]:5007"),
+            ("239.1.1.1:5007", "239.1.1.1:5007"),
+        ];
+        for (group, expected) in table {
+            assert_eq!(on_link(group.parse().unwrap(), 3).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_group_that_names_one_interface_is_not_joined_on_another() {
+        let known = [lo(), interface("eth0", 2, "10.0.0.7")];
+        assert!(asked_for(&known, "eth0", 2).is_ok());
+        assert!(asked_for(&known, "eth0", 0).is_ok());
+        let error = asked_for(&known, "eth0", 1).err().unwrap();
+        assert_eq!(error.status(), crate::error::Status::CannotAsk);
+    }
+
+    #[test]
+    fn an_interface_is_described_by_all_that_decides() {
+        let text = "interface 1: lo, 127.0.0.1, up, loopback, without the multicast flag";
+        assert_eq!(describe(&lo()), text);
+    }
+}
