@@ -1,6 +1,7 @@
 //! The commands: one variant each, and the match that runs it.
 
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use anstream::ColorChoice;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::error::{Error, Status};
+use crate::error::{Attempt, Error, Status};
 use crate::labs::stage::Stage;
 use crate::labs::{self, Lab, Role};
 use crate::net::host::Host;
@@ -91,6 +92,10 @@ enum Command {
   netlab udp-echo server
   netlab udp-echo client 127.0.0.1:5004 --count 100")]
     UdpEcho(labs::udp_echo::Args),
+    /// UDP: send to a group, receive as one of its members
+    Multicast(labs::multicast::Args),
+    /// UDP: send to everyone on the network, or talk with them
+    Broadcast(labs::broadcast::Args),
     /// Many clients at once
     MtServer(labs::mt_server::Args),
     /// A protocol of messages, and its end
@@ -127,6 +132,8 @@ impl Command {
             Command::UdpInfo(args) => Some(("udp-info", args)),
             Command::TcpEcho(args) => Some(("tcp-echo", args)),
             Command::UdpEcho(args) => Some(("udp-echo", args)),
+            Command::Multicast(args) => Some(("multicast", args)),
+            Command::Broadcast(args) => Some(("broadcast", args)),
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
@@ -139,11 +146,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
-        (Command::Completions { shell }, _) => {
-            clap_complete::generate(*shell, &mut Cli::command(), "netlab", &mut std::io::stdout());
-            Status::Done
-        }
-        (Command::Man { dir }, _) => told(&cli.output, write_manual(dir)),
+        (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
+        (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
         _ => demo(&cli.output),
     };
     ExitCode::from(status as u8)
@@ -174,16 +178,26 @@ impl Desk {
     }
 
     /// The exit status: a closed standard output is nobody's failure.
-    fn status(&self, result: crate::error::Result<Status>) -> Status {
+    fn status(&self, result: anyhow::Result<Status>) -> Status {
         match result {
             _ if self.closed.load(Ordering::Relaxed) => Status::Done,
             Ok(status) => status,
-            Err(error) => {
+            Err(failure) => {
+                let error = failure.downcast::<Error>().unwrap_or_else(|failure| {
+                    Error::other(Attempt::Write, "the answer", failure.root_cause().to_string())
+                        .because(failure.to_string())
+                        .unasked()
+                });
                 report::emit_error(&*self.report, &error);
                 error.status()
             }
         }
     }
+}
+
+/// For commands that are no labs.
+fn told(output: &Output, name: &'static str, result: anyhow::Result<Status>) -> Status {
+    Desk::new(output, name, false).status(result)
 }
 
 impl Output {
@@ -205,7 +219,7 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
         false => Trace::off(),
     };
     let host = Host { lab: name, report: desk.report.clone(), trace, stop: desk.stop.clone() };
-    desk.status(lab.run(&host))
+    desk.status(lab.run(&host).map_err(anyhow::Error::from))
 }
 
 /// Every lab in turn; one line each.
@@ -231,24 +245,23 @@ fn demo(output: &Output) -> Status {
     desk.status(Ok(if failed == 0 { Status::Done } else { Status::No }))
 }
 
-/// `netlab.1`, `netlab-tcp-echo.1`, `netlab-tcp-echo-server.1` and so on.
-fn write_manual(dir: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
-    clap_mangen::generate_to(Cli::command(), dir)
-        .with_context(|| format!("cannot write manual pages into {}", dir.display()))
+/// Completions for `shell`. Made whole before they are written: whoever reads
+/// them may stop after the first line.
+fn write_completions(shell: clap_complete::Shell) -> anyhow::Result<Status> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "netlab", &mut script);
+    match std::io::stdout().write_all(&script) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the completions"),
+        _ => Ok(Status::Done),
+    }
 }
 
-/// Tells of a failure outside the labs: nothing was run.
-fn told(output: &Output, result: anyhow::Result<()>) -> Status {
-    let Err(failure) = result else { return Status::Done };
-    let (subject, cause) = (failure.to_string(), failure.root_cause().to_string());
-    let subject = subject.trim_start_matches("cannot write ").to_owned();
-    let error = Error::other(crate::error::Attempt::Write, subject, cause.to_lowercase())
-        .because("the folder cannot be made or written to")
-        .next("another folder")
-        .unasked();
-    report::emit_error(&*Desk::new(output, "man", false).report, &error);
-    error.status()
+/// `netlab.1`, `netlab-tcp-echo.1`, `netlab-tcp-echo-server.1` and so on.
+fn write_manual(dir: &Path) -> anyhow::Result<Status> {
+    let failed = |cause: std::io::Error| Error::new(Attempt::Write, dir.display().to_string(), &cause).unasked();
+    fs::create_dir_all(dir).map_err(failed)?;
+    clap_mangen::generate_to(Cli::command(), dir).map_err(failed)?;
+    Ok(Status::Done)
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub enum Attempt {
     Bind,
     /// `connect(2)`.
     Connect,
+    /// `bind(2)` of a client to an address of its own (`--bind`).
+    SendFrom,
     /// `accept(2)`.
     Accept,
     /// `send(2)`, `sendto(2)`.
@@ -49,6 +51,7 @@ impl Attempt {
             Attempt::Open => "open a socket for",
             Attempt::Bind => "listen on",
             Attempt::Connect => "connect to",
+            Attempt::SendFrom => "send from",
             Attempt::Accept => "accept on",
             Attempt::Send => "send to",
             Attempt::Receive => "receive from",
@@ -91,7 +94,7 @@ impl Error {
     /// A failed system call: `subject` names what it was tried on, such as
     /// `tcp 127.0.0.1:5003`.
     pub fn new(attempt: Attempt, subject: impl Into<String>, cause: &io::Error) -> Error {
-        Error {
+        let error = Error {
             attempt,
             subject: subject.into(),
             kind: kind_of(cause),
@@ -99,6 +102,12 @@ impl Error {
             why: None,
             next: None,
             status: Status::No,
+        };
+        match is_message_too_long(cause) {
+            true => error
+                .because("one datagram holds at most 65,507 bytes by IPv4, 65,527 by IPv6; nothing was sent")
+                .next("a shorter message, such as --size 65507"),
+            false => error,
         }
     }
 
@@ -193,6 +202,15 @@ fn is_no_device(cause: &io::Error) -> bool {
     cause.raw_os_error() == Some(libc::ENODEV)
 }
 
+/// `EMSGSIZE`, which has no kind either.
+fn is_message_too_long(cause: &io::Error) -> bool {
+    #[cfg(unix)]
+    const CODE: i32 = libc::EMSGSIZE;
+    #[cfg(not(unix))]
+    const CODE: i32 = 10040;
+    cause.raw_os_error() == Some(CODE)
+}
+
 #[cfg(not(unix))]
 fn is_no_device(_: &io::Error) -> bool {
     false
@@ -205,7 +223,7 @@ fn cause_words(attempt: Attempt, cause: &io::Error) -> String {
         ErrorKind::ConnectionAborted => "connection aborted",
         ErrorKind::BrokenPipe => "the peer has closed the connection",
         ErrorKind::NotConnected => "not connected",
-        ErrorKind::AddrInUse if attempt == Attempt::Bind => "port in use",
+        ErrorKind::AddrInUse if matches!(attempt, Attempt::Bind | Attempt::SendFrom) => "port in use",
         ErrorKind::AddrInUse => "address in use",
         ErrorKind::AddrNotAvailable => "not an address of this host",
         ErrorKind::NetworkUnreachable => "no route to it",
@@ -248,9 +266,11 @@ fn why(attempt: Attempt, kind: ErrorKind) -> &'static str {
         }
         (_, ErrorKind::BrokenPipe) => "the peer had closed before these bytes were sent",
         (_, ErrorKind::UnexpectedEof) => "the peer sent FIN, its end of the conversation",
-        (Bind, ErrorKind::AddrInUse) => "another program has this port (TCP and UDP ports are counted apart)",
-        (Bind, ErrorKind::PermissionDenied) => "ports under 1024 belong to the system's administrator",
-        (Bind, ErrorKind::AddrNotAvailable) => {
+        (Bind | SendFrom, ErrorKind::AddrInUse) => {
+            "another program has this port (TCP and UDP ports are counted apart)"
+        }
+        (Bind | SendFrom, ErrorKind::PermissionDenied) => "ports under 1024 belong to the system's administrator",
+        (Bind | SendFrom, ErrorKind::AddrNotAvailable) => {
             "a socket can only be bound to an address that one of this host's interfaces has"
         }
         (Send, ErrorKind::PermissionDenied) => {
@@ -272,8 +292,11 @@ fn advice(attempt: Attempt, kind: ErrorKind) -> &'static str {
         (Resolve, _) => "check the spelling, or give the address in digits, such as 127.0.0.1",
         (Connect | Send | Receive, ErrorKind::ConnectionRefused) => "start the server first",
         (Connect | Receive, ErrorKind::TimedOut) => "check the address, or wait longer with --timeout 30s",
-        (Bind, ErrorKind::AddrInUse) => "another port, or port 0 to let the system choose",
-        (Bind, ErrorKind::PermissionDenied) => "a port of 1024 or higher",
+        (Bind | SendFrom, ErrorKind::AddrInUse) => "another port, or port 0 to let the system choose",
+        (Bind | SendFrom, ErrorKind::PermissionDenied) => "a port of 1024 or higher",
+        (SendFrom, ErrorKind::AddrNotAvailable) => {
+            "an address of this host, or no --bind: the system chooses one by the route"
+        }
         (Bind, ErrorKind::AddrNotAvailable) => "127.0.0.1 for this host alone, 0.0.0.0 for all its interfaces",
         (Join, _) | (_, ErrorKind::NetworkUnreachable) => "name an interface: --interface lo",
         (_, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {

@@ -22,7 +22,7 @@ use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::socket::is_timeout;
 use crate::net::udp::{self, Client};
-use crate::report::{self, Event, Payload, RoundTrips, Summary};
+use crate::report::{self, Event, LostReason, Payload, RoundTrips, Summary};
 
 /// How long the last replies' doubles are awaited at the end of a series.
 const STRAGGLERS: Duration = Duration::from_millis(100);
@@ -59,6 +59,8 @@ struct Message {
     /// After the last sending.
     deadline: Instant,
     tries: u32,
+    /// What is to be told if no reply comes.
+    loss: LostReason,
 }
 
 /// Messages of one content: they can only be told apart by their order.
@@ -85,7 +87,13 @@ impl Books {
 
     /// Books a message sent for the first time; returns its number.
     fn sent(&mut self, content: &[u8], now: Instant, timeout: Duration) -> u64 {
-        self.messages.push(Message { state: State::Awaited, sent_at: now, deadline: now + timeout, tries: 1 });
+        self.messages.push(Message {
+            state: State::Awaited,
+            sent_at: now,
+            deadline: now + timeout,
+            tries: 1,
+            loss: LostReason::Timeout,
+        });
         let seq = self.messages.len() as u64;
         self.awaited.insert(seq);
         let alike = self.alike.entry(self.key(content)).or_default();
@@ -265,8 +273,8 @@ impl Asker<'_> {
             Err(cause) if cause.kind() == ErrorKind::ConnectionRefused => Ok(()),
             Err(cause) => {
                 // This message cannot be sent; the next ones perhaps can.
-                self.books.message(seq).tries = u32::MAX;
-                self.books.message(seq).deadline = Instant::now();
+                let message = self.books.message(seq);
+                (message.loss, message.deadline) = (LostReason::NotSent, Instant::now());
                 self.host.emit_error(&self.client.error(self.host, Attempt::Send, &cause));
                 Ok(())
             }
@@ -277,7 +285,7 @@ impl Asker<'_> {
         let now = Instant::now();
         for seq in self.books.overdue(now) {
             let message = self.books.message(seq);
-            if message.tries <= self.retries {
+            if message.tries <= self.retries && message.loss != LostReason::NotSent {
                 message.tries += 1;
                 message.deadline = now + self.options.timeout;
                 self.counts.retried += 1;
@@ -286,13 +294,11 @@ impl Asker<'_> {
                 }
                 continue;
             }
-            let (waited, tries) = (now - message.sent_at, message.tries);
+            let (waited, tries, reason) = (now - message.sent_at, message.tries, message.loss);
             self.books.lose(seq);
             self.contents.remove(&seq);
             self.counts.lost += 1;
-            if tries != u32::MAX {
-                self.host.emit(Event::Lost { seq, waited, tries });
-            }
+            self.host.emit(Event::Lost { seq, waited, tries, reason });
         }
     }
 
@@ -363,7 +369,7 @@ impl Asker<'_> {
         for seq in self.books.awaited.clone() {
             let message = self.books.message(seq);
             if message.tries > self.retries {
-                message.deadline = now;
+                (message.loss, message.deadline) = (LostReason::Refused, now);
             }
         }
     }
@@ -399,7 +405,7 @@ impl Asker<'_> {
 
 /// To whole milliseconds: else each wait would differ from the last by a few
 /// microseconds, and need a setsockopt of its own.
-fn round_up(time: Duration) -> Duration {
+pub(super) fn round_up(time: Duration) -> Duration {
     Duration::from_millis(time.as_micros().div_ceil(1000).max(1) as u64)
 }
 

@@ -2,9 +2,11 @@
 //!
 //! [`messages`] says where messages come from, [`stream`] sends them over a
 //! connection and awaits each reply, [`datagrams`] does so where replies may
-//! be lost, doubled or late, and keeps the books.
+//! be lost, doubled or late, and keeps the books; [`group`] sends to many, and
+//! keeps books on each of them.
 
 pub mod datagrams;
+pub mod group;
 pub mod messages;
 pub mod stream;
 

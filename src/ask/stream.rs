@@ -13,7 +13,7 @@ use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::socket::is_timeout;
 use crate::net::tcp::{self, Connection};
-use crate::report::{self, Event, Payload, Reason, RoundTrips, Summary};
+use crate::report::{self, Event, LostReason, Payload, Reason, RoundTrips, Summary};
 
 /// Room for one recv.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -153,7 +153,12 @@ impl Asker<'_> {
     fn lost(&mut self, attempt: Attempt, cause: &io::Error, started: Instant) -> Error {
         self.books.lost += 1;
         if is_timeout(cause) {
-            self.host.emit(Event::Lost { seq: self.books.sent, waited: started.elapsed(), tries: 1 });
+            self.host.emit(Event::Lost {
+                seq: self.books.sent,
+                waited: started.elapsed(),
+                tries: 1,
+                reason: LostReason::Timeout,
+            });
         }
         Error::new(attempt, format!("tcp {}", self.connection.peer), cause)
     }

@@ -45,7 +45,7 @@ const CLOSE_WORDS: &[u8] = b"CLOSE SOCKET";
 /// Arguments of `netlab capitalize-server`.
 #[derive(Debug, clap::Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
+    subcommand_precedence_over_arg = true,
     after_help = "Examples:
   netlab capitalize-server
   netlab capitalize-server 0.0.0.0:5605 --model threads
@@ -108,6 +108,9 @@ impl super::Lab for Args {
     }
 
     fn run(&self, host: &Host) -> Result<Status> {
+        if self.role.is_some() && !self.server.is_unset() {
+            return Err(serve::misplaced_options("capitalize-server"));
+        }
         match &self.role {
             None => server(host, &self.server.addr.clone().unwrap_or_default(), &self.server.options),
             Some(Role::Server(args)) => server(host, &args.addr.clone().unwrap_or_default(), &args.options),
@@ -117,6 +120,12 @@ impl super::Lab for Args {
             }
             Some(Role::Demo) => super::stage::play(host, demo),
         }
+    }
+}
+
+impl ServerArgs {
+    fn is_unset(&self) -> bool {
+        self.addr.is_none() && self.options.is_unset()
     }
 }
 

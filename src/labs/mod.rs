@@ -3,8 +3,10 @@
 //! Every file reads the same from top to bottom: the lesson, constants, the
 //! arguments, `run`, the server's session, the client, the demo, tests.
 
+pub mod broadcast;
 pub mod capitalize_server;
 pub mod mt_server;
+pub mod multicast;
 pub mod stage;
 pub mod tcp_echo;
 pub mod tcp_info;
@@ -19,10 +21,16 @@ use self::stage::{Seen, Stage};
 /// Which end of a lab a command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Waits for clients, or receives what is sent to many.
+    /// Waits for clients.
     Server,
-    /// Asks, or sends to many.
+    /// Asks.
     Client,
+    /// Sends to many.
+    Sender,
+    /// Receives what is sent to many.
+    Receiver,
+    /// Both: says and hears.
+    Member,
     /// Both ends at once.
     Demo,
 }
@@ -33,6 +41,9 @@ impl Role {
         match self {
             Role::Server => "server",
             Role::Client => "client",
+            Role::Sender => "sender",
+            Role::Receiver => "receiver",
+            Role::Member => "member",
             Role::Demo => "demo",
         }
     }
@@ -61,6 +72,8 @@ pub const DEMOS: &[(&str, Demo)] = &[
     ("udp-info", udp_info::demo),
     ("tcp-echo", tcp_echo::demo),
     ("udp-echo", udp_echo::demo),
+    ("multicast", multicast::demo),
+    ("broadcast", broadcast::demo),
     ("mt-server", mt_server::demo),
     ("capitalize-server", capitalize_server::demo),
 ];

@@ -62,7 +62,7 @@ const TABLE_ROWS: usize = 12;
 /// Arguments of `netlab mt-server`.
 #[derive(Debug, clap::Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
+    subcommand_precedence_over_arg = true,
     after_help = "Examples:
   netlab mt-server
   netlab mt-server 5009 --model iterative
@@ -128,6 +128,9 @@ impl super::Lab for Args {
     }
 
     fn run(&self, host: &Host) -> Result<Status> {
+        if self.role.is_some() && !self.server.is_unset() {
+            return Err(serve::misplaced_options("mt-server"));
+        }
         match &self.role {
             None => server(host, &self.server.addr.clone().unwrap_or_default(), self.server.racy, &self.server.options),
             Some(Role::Server(args)) => server(host, &args.addr.clone().unwrap_or_default(), args.racy, &args.options),
@@ -137,6 +140,12 @@ impl super::Lab for Args {
             }
             Some(Role::Demo) => super::stage::play(host, demo),
         }
+    }
+}
+
+impl ServerArgs {
+    fn is_unset(&self) -> bool {
+        self.addr.is_none() && !self.racy && self.options.is_unset()
     }
 }
 

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use socket2::InterfaceIndexOrAddress;
 
-use super::addr::{Addr, Host as AddrHost};
+use super::addr::Addr;
 use super::host::Host;
 use super::interface::{self, Interface};
 use super::options;
@@ -120,7 +120,7 @@ pub fn sender(host: &Host, group: SocketAddr, reach: &Reach<'_>) -> Result<Sende
     let group = on_link(group, way.interface.index);
     set_reach(&socket, group, &way, reach).map_err(failed(Attempt::Send))?;
     if let Some(bind) = reach.bind {
-        super::bind_client(&socket, bind, &group).map_err(failed(Attempt::Bind))?;
+        super::bind_client(&socket, bind, &group).map_err(super::error_of_bind)?;
     }
     notices.push(format!("sending to {group} by {}: {}", way.interface.name, way.why));
     let socket = Arc::new(socket);
@@ -177,7 +177,7 @@ pub fn broadcast_sender(
         bind_to_interface(&socket, only).map_err(failed(Attempt::Interface))?;
     }
     if let Some(bind) = bind {
-        super::bind_client(&socket, bind, &at).map_err(failed(Attempt::Bind))?;
+        super::bind_client(&socket, bind, &at).map_err(super::error_of_bind)?;
     }
     let socket = Arc::new(socket);
     host.stop.wakes(&socket);
@@ -325,9 +325,9 @@ fn no_way_to(group: SocketAddr, known: &[Interface], cause: &io::Error) -> Error
             .because("there is such a group on every link, so it needs an interface")
             .next(named)
             .unasked(),
-        _ if group.is_ipv6() => {
-            error.because("no route leads to this group, and IPv6 groups do not work on the loopback interface").next(named)
-        }
+        _ if group.is_ipv6() => error
+            .because("no route leads to this group, and IPv6 groups do not work on the loopback interface")
+            .next(named),
         _ => error,
     }
 }
@@ -548,11 +548,6 @@ fn heard_notices(known: &[Interface], only: Option<&Interface>, at: SocketAddr) 
         ));
     }
     notices
-}
-
-/// Whether an address in figures is meant, and not a name or none.
-pub fn has_host(addr: &Addr) -> bool {
-    !matches!(addr.host, None | Some(AddrHost::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
 }
 
 #[cfg(test)]

@@ -328,10 +328,13 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
 fn not_connected(addr: &SocketAddr, kind: ErrorKind, elapsed: Duration) -> String {
     match kind {
         ErrorKind::ConnectionRefused => format!("the host answered RST: nothing listens on port {}", addr.port()),
-        ErrorKind::TimedOut | ErrorKind::ConnectionAborted | ErrorKind::WouldBlock => format!(
-            "no answer in {}: neither SYN+ACK nor RST came (refusal would have been an answer)",
-            duration(elapsed)
-        ),
+        // Linux says ECONNRESET where shutdown(2) ended the wait.
+        ErrorKind::TimedOut | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::WouldBlock => {
+            format!(
+                "no answer in {}: neither SYN+ACK nor RST came (refusal would have been an answer)",
+                duration(elapsed)
+            )
+        }
         ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => "no route leads there: no packet was sent".into(),
         _ => "no connection".into(),
     }

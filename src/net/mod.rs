@@ -9,7 +9,7 @@
 //! - [`host`], [`stop`]: what a lab's end has from the machine it runs on
 
 pub mod addr;
-
+pub mod group;
 pub mod host;
 pub mod interface;
 pub mod meaning;
@@ -41,27 +41,36 @@ pub fn resolve(addr: &Addr, default_host: IpAddr, default_port: u16) -> Result<V
     Err(Error::new(Attempt::Resolve, addr.host_text(), &cause))
 }
 
+/// A call that failed: what it was made for, on what if not on the address
+/// tried, and the cause.
+type Failure = (Attempt, Option<String>, io::Error);
+
+/// Marks the failure of a call by what it was made for.
+fn failed(attempt: Attempt) -> impl Fn(io::Error) -> Failure {
+    move |cause| (attempt, None, cause)
+}
+
 /// Tries one address after the other. An error names all that were tried, and
 /// the last one's cause.
 fn first_of<T>(
-    attempt: Attempt,
     proto: Proto,
     addr: &Addr,
     addrs: &[SocketAddr],
-    mut open: impl FnMut(SocketAddr) -> io::Result<T>,
+    mut open: impl FnMut(SocketAddr) -> std::result::Result<T, Failure>,
 ) -> Result<T> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    let mut last = failed(Attempt::Resolve)(io::ErrorKind::NotFound.into());
     for at in addrs {
         match open(*at) {
             Ok(opened) => return Ok(opened),
-            Err(error) => last = error,
+            Err(failure) => last = failure,
         }
     }
-    let subject = match addrs {
+    let (attempt, subject, cause) = last;
+    let tried = || match addrs {
         [only] => format!("{proto} {only}"),
         many => format!("{proto} {addr} ({})", many.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")),
     };
-    Err(Error::new(attempt, subject, &last))
+    Err(Error::new(attempt, subject.unwrap_or_else(tried), &cause))
 }
 
 /// Lets a server restart through TIME_WAIT. On Windows SO_REUSEADDR would let
@@ -74,9 +83,16 @@ fn allow_restart(socket: &Socket) -> io::Result<()> {
 }
 
 /// `--bind`: a client's own address, of the peer's family where it says none.
-fn bind_client(socket: &Socket, bind: &Addr, peer: &SocketAddr) -> io::Result<()> {
+fn bind_client(socket: &Socket, bind: &Addr, peer: &SocketAddr) -> std::result::Result<(), Failure> {
     let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let addrs = bind.resolve(any, 0)?;
-    let fits = addrs.iter().find(|addr| addr.is_ipv4() == peer.is_ipv4());
-    socket.bind(*fits.unwrap_or(&addrs[0]))
+    let bound = bind.resolve(any, 0).and_then(|addrs| {
+        let fits = addrs.iter().find(|addr| addr.is_ipv4() == peer.is_ipv4());
+        socket.bind(*fits.unwrap_or(&addrs[0]))
+    });
+    bound.map_err(|cause| (Attempt::SendFrom, Some(bind.to_string()), cause))
+}
+
+/// The same in three parts, where no other address is to be tried.
+fn error_of_bind((attempt, subject, cause): Failure) -> Error {
+    Error::new(attempt, subject.unwrap_or_default(), &cause)
 }

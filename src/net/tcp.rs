@@ -1,13 +1,14 @@
 //! TCP sockets, ready to listen or connected.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::addr::Addr;
 use super::host::Host;
-use super::resolve;
 use super::socket::Socket;
+use super::{failed, resolve};
 use crate::error::{Attempt, Error, Result};
 use crate::report::Proto;
 
@@ -20,24 +21,24 @@ pub const BACKLOG: i32 = 4096;
 /// and the address it really has.
 pub fn listen(host: &Host, addr: &Addr, default_port: u16, backlog: i32) -> Result<(Socket, SocketAddr)> {
     let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
-    super::first_of(Attempt::Bind, Proto::Tcp, addr, &addrs, |at| {
-        let mut socket = Socket::open(host, Proto::Tcp, &at)?;
-        prepare(&socket, &at)?;
-        socket.bind(at)?;
-        socket.listen(backlog)?;
-        let local = socket.local_addr()?;
-        Ok((socket, local))
+    super::first_of(Proto::Tcp, addr, &addrs, |at| {
+        let socket = Socket::open(host, Proto::Tcp, &at).map_err(failed(Attempt::Open))?;
+        prepare(socket, at, backlog).map_err(failed(Attempt::Bind))
     })
 }
 
-fn prepare(socket: &Socket, at: &SocketAddr) -> std::io::Result<()> {
-    super::allow_restart(socket)?;
-    if at.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) {
+fn prepare(mut socket: Socket, at: SocketAddr, backlog: i32) -> io::Result<(Socket, SocketAddr)> {
+    super::allow_restart(&socket)?;
+    if at.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
         // Systems differ in their default; here [::] serves IPv4 as well.
         socket.set_option("IPPROTO_IPV6", "IPV6_V6ONLY", 0, |socket| socket.set_only_v6(false))?;
     }
     // Set once on the listener, inherited by every accepted socket.
-    socket.set_option("IPPROTO_TCP", "TCP_NODELAY", 1, |socket| socket.set_tcp_nodelay(true))
+    socket.set_option("IPPROTO_TCP", "TCP_NODELAY", 1, |socket| socket.set_tcp_nodelay(true))?;
+    socket.bind(at)?;
+    socket.listen(backlog)?;
+    let local = socket.local_addr()?;
+    Ok((socket, local))
 }
 
 /// A connection, who it is with, and our own address on it.
@@ -60,14 +61,14 @@ pub fn connect(
     timeout: Duration,
 ) -> Result<Connection> {
     let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
-    let connected = super::first_of(Attempt::Connect, Proto::Tcp, addr, &addrs, |peer| {
-        let socket = Arc::new(Socket::open(host, Proto::Tcp, &peer)?);
+    let connected = super::first_of(Proto::Tcp, addr, &addrs, |peer| {
+        let socket = Arc::new(Socket::open(host, Proto::Tcp, &peer).map_err(failed(Attempt::Open))?);
         if let Some(bind) = bind {
             super::bind_client(&socket, bind, &peer)?;
         }
         host.stop.wakes(&socket);
-        socket.connect_within(peer, timeout)?;
-        let local = socket.local_addr()?;
+        let connected = socket.connect_within(peer, timeout).and_then(|()| socket.local_addr());
+        let local = connected.map_err(failed(Attempt::Connect))?;
         Ok(Connection { socket, peer, local })
     });
     connected.map_err(|error| with_server_hint(host, error, addrs[0]))
@@ -76,7 +77,7 @@ pub fn connect(
 /// Where nothing listens, says how to start what should.
 pub(super) fn with_server_hint(host: &Host, error: Error, addr: SocketAddr) -> Error {
     match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => error.next(format!("netlab {} server {addr}", host.lab)),
+        ErrorKind::ConnectionRefused => error.next(format!("netlab {} server {addr}", host.lab)),
         _ => error,
     }
 }

@@ -1,12 +1,13 @@
 //! UDP sockets, bound or connected.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::addr::Addr;
 use super::host::Host;
-use super::resolve;
 use super::socket::Socket;
+use super::{failed, resolve};
 use crate::error::{Attempt, Error, Result};
 use crate::report::Proto;
 
@@ -18,19 +19,23 @@ pub const MAX_DATAGRAM_ROOM: usize = 65_536;
 /// bound, and the address it really has.
 pub fn listen(host: &Host, addr: &Addr, default_host: IpAddr, default_port: u16) -> Result<(Arc<Socket>, SocketAddr)> {
     let addrs = resolve(addr, default_host, default_port)?;
-    let (socket, local) = super::first_of(Attempt::Bind, Proto::Udp, addr, &addrs, |at| {
-        let socket = Socket::open(host, Proto::Udp, &at)?;
-        super::options::report_no_resets(socket.inner())?;
-        if at.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-            socket.set_option("IPPROTO_IPV6", "IPV6_V6ONLY", 0, |socket| socket.set_only_v6(false))?;
-        }
-        socket.bind(at)?;
-        let local = socket.local_addr()?;
+    let (socket, local) = super::first_of(Proto::Udp, addr, &addrs, |at| {
+        let socket = Socket::open(host, Proto::Udp, &at).map_err(failed(Attempt::Open))?;
+        let local = prepare(&socket, at).map_err(failed(Attempt::Bind))?;
         Ok((socket, local))
     })?;
     let socket = Arc::new(socket);
     host.stop.wakes(&socket);
     Ok((socket, local))
+}
+
+fn prepare(socket: &Socket, at: SocketAddr) -> io::Result<SocketAddr> {
+    super::options::report_no_resets(socket.inner())?;
+    if at.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_option("IPPROTO_IPV6", "IPV6_V6ONLY", 0, |socket| socket.set_only_v6(false))?;
+    }
+    socket.bind(at)?;
+    socket.local_addr()
 }
 
 /// A socket to ask one server with.
@@ -50,22 +55,23 @@ pub struct Client {
 pub fn client(host: &Host, addr: &Addr, default_port: u16, bind: Option<&Addr>, connected: bool) -> Result<Client> {
     let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
     let open = |peer: SocketAddr| {
-        let socket = Arc::new(Socket::open(host, Proto::Udp, &peer)?);
+        let socket = Arc::new(Socket::open(host, Proto::Udp, &peer).map_err(failed(Attempt::Open))?);
         if let Some(bind) = bind {
             super::bind_client(&socket, bind, &peer)?;
         }
         if connected {
-            socket.connect(peer)?;
+            socket.connect(peer).map_err(failed(Attempt::Connect))?;
         }
-        Ok(Client { local: local_of(&socket, &peer, connected)?, socket, peer, connected })
+        let local = local_of(&socket, &peer, connected).map_err(failed(Attempt::Connect))?;
+        Ok(Client { socket, peer, local, connected })
     };
-    let client = super::first_of(Attempt::Connect, Proto::Udp, addr, &addrs, open)?;
+    let client = super::first_of(Proto::Udp, addr, &addrs, open)?;
     host.stop.wakes(&client.socket);
     Ok(client)
 }
 
 /// Before connect or the first sendto there is no address to ask for.
-fn local_of(socket: &Socket, peer: &SocketAddr, connected: bool) -> std::io::Result<SocketAddr> {
+fn local_of(socket: &Socket, peer: &SocketAddr, connected: bool) -> io::Result<SocketAddr> {
     if connected {
         return socket.local_addr();
     }
@@ -75,12 +81,12 @@ fn local_of(socket: &Socket, peer: &SocketAddr, connected: bool) -> std::io::Res
 
 impl Client {
     /// Sends one datagram to the peer.
-    pub fn send(&self, bytes: &[u8]) -> std::io::Result<usize> {
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         if self.connected { self.socket.send(bytes) } else { self.socket.send_to(bytes, self.peer) }
     }
 
     /// Receives one datagram of the peer; others' are skipped.
-    pub fn recv(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.connected {
             return self.socket.recv(buffer);
         }
@@ -93,7 +99,7 @@ impl Client {
     }
 
     /// A failed send or receive, in three parts.
-    pub fn error(&self, host: &Host, attempt: Attempt, cause: &std::io::Error) -> Error {
+    pub fn error(&self, host: &Host, attempt: Attempt, cause: &io::Error) -> Error {
         let error = Error::new(attempt, format!("udp {}", self.peer), cause);
         super::tcp::with_server_hint(host, error, self.peer)
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
-use super::{BlockedLine, CallLine, ClosedPipe, Event, Messages, Payload, Reason, Report, Summary};
+use super::{BlockedLine, CallLine, ClosedPipe, Event, LostReason, Messages, Payload, Reason, Report, Summary, View};
 use crate::framing;
 
 /// Bytes of a payload shown on a line.
@@ -214,7 +214,19 @@ fn line_of(event: &Event) -> Option<String> {
             let note = note.map(|note| format!(", {note}")).unwrap_or_default();
             format!("reply {seq}: {} in {}{note}", quoted(payload), duration(*rtt))
         }
-        Event::Lost { seq, waited, tries } => lost(*seq, *waited, *tries),
+        Event::Numbered { peer, seq, count, note, payload } => {
+            let note = note.map(|note| format!(", {note}")).unwrap_or_default();
+            format!("received {} from {peer} {DIM}({}{note}){DIM:#}", quoted(payload), place(*seq, *count))
+        }
+        Event::Duplicate { peer, seq, count, payload } => {
+            format!("received again {} from {peer} {DIM}({}){DIM:#}", quoted(payload), place(*seq, *count))
+        }
+        Event::Acknowledged { peer, seq, rtt } => format!("{peer} has got message {seq}, after {}", duration(*rtt)),
+        Event::Missed { seq, receivers, expected, tries } => {
+            let tries = if *tries > 1 { format!(" after {tries} tries") } else { String::new() };
+            format!("{BAD}message {seq}: {receivers} of {expected} receivers{BAD:#} acknowledged it{tries}")
+        }
+        Event::Lost { seq, waited, tries, reason } => lost(*seq, *waited, *tries, *reason),
         Event::Closed { client: Some(client), reason, .. } => {
             format!("client {client}: closed, {}", reason_words(*reason))
         }
@@ -229,9 +241,19 @@ fn line_of(event: &Event) -> Option<String> {
     })
 }
 
-fn lost(seq: u64, waited: Duration, tries: u32) -> String {
+/// `3 of 10`; or `3`, where the sender did not know how many.
+fn place(seq: u32, count: u32) -> String {
+    if count == 0 { seq.to_string() } else { format!("{seq} of {count}") }
+}
+
+fn lost(seq: u64, waited: Duration, tries: u32, reason: LostReason) -> String {
     let tries = if tries > 1 { format!(" after {tries} tries") } else { String::new() };
-    format!("{BAD}reply {seq}: none{BAD:#} within {}{tries}", duration(waited))
+    let how = match reason {
+        LostReason::Timeout => format!("within {}", duration(waited)),
+        LostReason::Refused => format!("refused after {}", duration(waited)),
+        LostReason::NotSent => "the message was not sent".to_owned(),
+    };
+    format!("{BAD}reply {seq}: none,{BAD:#} {how}{tries}")
 }
 
 /// `6 bytes "hello\n"`, cut where a line would be too long.
@@ -270,12 +292,8 @@ fn plural(count: u64, noun: &str) -> String {
 }
 
 fn messages_text(messages: &Messages) -> String {
-    let Messages { sent, received, lost, duplicate, reordered, late, retried, rtt_us, .. } = messages;
-    let mut text = format!("{sent} sent, {received} received, {lost} lost");
-    if *late > 0 {
-        text += &format!(" ({late} of them late: the reply came after its time)");
-    }
-    text += &format!(", {duplicate} duplicate, {reordered} reordered");
+    let Messages { sent, retried, rtt_us, .. } = messages;
+    let mut text = counters_text(messages);
     if *retried > 0 {
         text += &format!(", {retried} sent again");
     }
@@ -288,9 +306,33 @@ fn messages_text(messages: &Messages) -> String {
         text += &format!("\nreceiver {} got {} of {sent}", receiver.peer, receiver.received);
     }
     for dropped in &messages.dropped {
-        text += &format!("\n{} dropped: {}", plural(dropped.count, "datagram"), dropped.reason);
+        text += &format!("\n{} dropped: {}", plural(dropped.count, "datagram"), dropped.why);
     }
     text
+}
+
+fn counters_text(messages: &Messages) -> String {
+    let Messages { sent, received, lost, duplicate, reordered, late, .. } = messages;
+    let late = match late {
+        0 => String::new(),
+        _ => format!(" ({late} of them late: the reply came after its time)"),
+    };
+    let odd = format!("{lost} lost{late}, {duplicate} duplicate, {reordered} reordered");
+    match messages.view {
+        View::Client => format!("{sent} sent, {received} received, {odd}"),
+        View::Sender { numbered: false } => format!("{sent} sent; whether they arrived, nobody says"),
+        View::Sender { numbered: true } if messages.receivers.is_empty() => {
+            format!("{sent} sent; no receiver acknowledged any")
+        }
+        View::Sender { numbered: true } => {
+            format!("{sent} sent, {received} acknowledged by all receivers, {lost} not")
+        }
+        View::Receiver { unnumbered: 0 } => format!("{received} received, {odd}"),
+        View::Receiver { unnumbered } => {
+            format!("{received} received, {odd} ({unnumbered} had no number: losses of such go unseen)")
+        }
+        View::Member => format!("{sent} sent, {received} received"),
+    }
 }
 
 #[cfg(test)]

@@ -80,6 +80,55 @@ pub enum Event {
         #[serde(flatten)]
         payload: Payload,
     },
+    /// A numbered datagram of a group came for the first time.
+    #[serde(rename = "received")]
+    Numbered {
+        /// From whom.
+        peer: SocketAddr,
+        /// Its number, from 1.
+        seq: u32,
+        /// How many there will be; 0 where the sender does not know yet.
+        count: u32,
+        /// `reordered`: a later one came before it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'static str>,
+        /// The message, without its header.
+        #[serde(flatten)]
+        payload: Payload,
+    },
+    /// A numbered datagram came once more.
+    Duplicate {
+        /// From whom.
+        peer: SocketAddr,
+        /// Its number, from 1.
+        seq: u32,
+        /// How many there will be; 0 where the sender does not know yet.
+        count: u32,
+        /// The message, without its header.
+        #[serde(flatten)]
+        payload: Payload,
+    },
+    /// A receiver of a group said that it got a numbered message.
+    Acknowledged {
+        /// Which receiver.
+        peer: SocketAddr,
+        /// Number of the message, from 1.
+        seq: u32,
+        /// From the message's first sending to this answer.
+        #[serde(rename = "rtt_us", serialize_with = "micros")]
+        rtt: Duration,
+    },
+    /// Not all receivers said so in time.
+    Missed {
+        /// Number of the message, from 1.
+        seq: u32,
+        /// How many receivers acknowledged it.
+        receivers: usize,
+        /// How many should have.
+        expected: usize,
+        /// Sendings of this message, the first one included.
+        tries: u32,
+    },
     /// A client's message was answered.
     Replied {
         /// Number of the message, from 1.
@@ -104,6 +153,8 @@ pub enum Event {
         waited: Duration,
         /// Sendings of this message, the first one included.
         tries: u32,
+        /// Why it stopped waiting.
+        reason: LostReason,
     },
     /// A conversation ended.
     Closed {
@@ -183,6 +234,18 @@ pub enum Reason {
     Error,
 }
 
+/// Why a reply is not awaited any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LostReason {
+    /// Its time is over.
+    Timeout,
+    /// The host answered that nothing listens there.
+    Refused,
+    /// The message could not be sent.
+    NotSent,
+}
+
 /// The counters at the end of a run.
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(untagged)]
@@ -235,6 +298,30 @@ pub struct Messages {
     /// Datagrams thrown away, by the reason for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<Dropped>,
+    /// Whose counters these are, for the words about them.
+    #[serde(skip)]
+    pub view: View,
+}
+
+/// Who counted, and so what a counter means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// A client: what was sent is to be answered.
+    #[default]
+    Client,
+    /// A sender to many: `received` is what all receivers acknowledged;
+    /// nothing at all where it did not ask for that.
+    Sender {
+        /// Whether the datagrams were numbered, so that receivers answer.
+        numbered: bool,
+    },
+    /// A receiver of what is sent to many.
+    Receiver {
+        /// Messages without a number: of those, no loss can be seen.
+        unnumbered: u64,
+    },
+    /// Both at once.
+    Member,
 }
 
 /// One receiver of a group's messages, as its acknowledgements tell.
@@ -249,8 +336,10 @@ pub struct Receiver {
 /// Datagrams a receiver threw away.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Dropped {
-    /// Why.
+    /// Why, in a word.
     pub reason: &'static str,
+    /// Why, for people.
+    pub why: &'static str,
     /// How many.
     pub count: u64,
 }

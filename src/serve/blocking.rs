@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::books::Books;
 use super::session::{Client, End, Outbox, Reception, Session, Then};
-use super::{EXHAUSTED_PAUSE, GRACE, LINGER, is_exhausted};
+use super::{EXHAUSTED_PAUSE, GRACE, LINGER, is_over_soon};
 use crate::net::socket::{Socket, is_timeout};
 use crate::net::trace::Call;
 use crate::report::Reason;
@@ -46,13 +46,14 @@ impl<R: Reception> Service<R> {
                     let client = self.books.number(peer, || socket.local_addr());
                     return Some((super::registered(&self.books.host, socket), client));
                 }
-                Err(error) if is_exhausted(&error) => {
+                // ECONNABORTED: the client gave up while it waited in the
+                // backlog. That is its own affair.
+                Err(error) if is_over_soon(&error) => {}
+                Err(_) if self.books.host.stop.is_asked() || self.books.is_full() => {}
+                Err(error) => {
                     self.books.accept_failed(&error);
                     self.books.host.stop.wait(EXHAUSTED_PAUSE);
                 }
-                // ECONNABORTED: the client gave up while it waited in the
-                // backlog. That is its own affair.
-                Err(_) => {}
             }
         }
         None

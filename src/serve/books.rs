@@ -113,7 +113,7 @@ impl Books {
             return;
         }
         let error = Error::new(Attempt::Accept, format!("tcp {}", self.local), cause)
-            .because("this process has no descriptor or memory left for another client")
+            .because("most likely this process has no descriptor or memory left for another client")
             .next("wait: clients in the backlog are taken as soon as one leaves; or raise ulimit -n");
         self.host.emit_error(&error);
     }

@@ -11,18 +11,21 @@
 //! | [`events`] | one thread a core, in `epoll_wait` for all its clients | itself |
 //!
 //! The first three block, and share [`blocking`]; [`datagrams`] serves UDP,
-//! which has no connections to serve at once.
+//! which has no connections to serve at once; [`group`] hears what is sent to
+//! many.
 
 mod blocking;
 mod books;
 pub mod datagrams;
 mod events;
 mod framed;
+pub mod group;
 mod iterative;
 mod pool;
 mod session;
 mod threads;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -52,8 +55,11 @@ const LINGER_AT_STOP: Duration = Duration::from_millis(500);
 /// long enough for some client to go, short enough not to be noticed.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
+/// Threads of a pool: a class's worth of clients at once.
+const DEFAULT_WORKERS: u16 = 32;
+
 /// Options of every server.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
     /// Stop after this time, such as 30s
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -64,7 +70,7 @@ pub struct Options {
 }
 
 /// Options of servers that accept connections.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct TcpOptions {
     #[command(flatten)]
     common: Options,
@@ -75,7 +81,7 @@ pub struct TcpOptions {
     #[arg(long, value_enum)]
     model: Option<Model>,
     /// Threads of --model pool
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_WORKERS, value_parser = clap::value_parser!(u16).range(1..=4096))]
     workers: u16,
 }
 
@@ -108,8 +114,26 @@ impl TcpOptions {
 
     /// Options a user gave none of.
     pub fn plain(model: Model) -> TcpOptions {
-        TcpOptions { common: Options::plain(), backlog: tcp::BACKLOG, model: Some(model), workers: 32 }
+        TcpOptions { model: Some(model), ..TcpOptions::unset() }
     }
+
+    fn unset() -> TcpOptions {
+        TcpOptions { common: Options::plain(), backlog: tcp::BACKLOG, model: None, workers: DEFAULT_WORKERS }
+    }
+
+    /// Whether the user gave none.
+    pub fn is_unset(&self) -> bool {
+        *self == TcpOptions::unset()
+    }
+}
+
+/// For labs whose server needs no role named: its options stand after the
+/// role, or there is none.
+pub fn misplaced_options(lab: &str) -> Error {
+    Error::other(Attempt::Serve, format!("with netlab {lab}"), "options before the role")
+        .because("the address and the options belong to the role that is named after them")
+        .next(format!("netlab {lab} server [OPTIONS] [ADDR], or netlab {lab} [OPTIONS] [ADDR] for the server"))
+        .unasked()
 }
 
 /// Serves `addr` until told to stop: a session of `reception` for each client.
@@ -155,13 +179,10 @@ fn raise_descriptor_limit() {
     let _ = rlimit::increase_nofile_limit(u64::MAX); // fewer clients, then
 }
 
-/// The failures of `accept(2)` that are one client's, and those that pass.
-fn is_exhausted(error: &std::io::Error) -> bool {
-    #[cfg(unix)]
-    let codes = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-    #[cfg(not(unix))]
-    let codes = [10024, 10055];
-    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+/// Whether a failed `accept(2)` says nothing of the next one: that client gave
+/// up, or a signal came.
+fn is_over_soon(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
 
 /// A socket that only waits to be woken.

@@ -30,7 +30,7 @@ use self::load::Meter;
 use super::blocking::is_gone;
 use super::books::Books;
 use super::session::{Client, End, Outbox, Reception, Session, Then};
-use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_exhausted};
+use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
 use crate::net::polled::{PolledListener, PolledStream, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
 use crate::net::stop::Interrupt;
@@ -293,14 +293,14 @@ impl<R: Reception> Loop<R> {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.take_in(),
-                Err(error) if is_exhausted(&error) => {
+                // ECONNABORTED: the client gave up while it waited.
+                Err(error) if is_over_soon(&error) => {}
+                Err(error) => {
                     self.books.accept_failed(&error);
                     // The edge that told of the waiting client will not come again.
                     accepting.again_at = Some(Instant::now() + EXHAUSTED_PAUSE);
                     return self.take_in();
                 }
-                // ECONNABORTED: the client gave up while it waited.
-                Err(_) => {}
             }
         }
         self.again.push(LISTENER.0);
