@@ -52,6 +52,7 @@ const MAX_RECEIVERS: usize = 1024;
 
 /// Options of every sender to many.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)] // clap names a group after its struct, and two here are Options
 pub struct Options {
     #[command(flatten)]
     common: super::Options,

@@ -23,10 +23,9 @@
 //! Two things to try: `netlab broadcast send --without-option --trace hello`,
 //! and `netlab broadcast receive 127.0.0.1:5008`, and find out why it is deaf.
 
-use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver as Channel, Sender as Tell, channel};
+use std::sync::mpsc::{Receiver as Channel, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -168,7 +167,9 @@ fn manners(guards: &Guards) -> Manners {
 
 fn read_key(file: &Path) -> Result<Key> {
     let subject = format!("the key file {}", file.display());
-    let bytes = std::fs::read(file).map_err(|cause| Error::new(Attempt::Read, &subject, &cause).unasked())?;
+    let bytes = std::fs::read(file).map_err(|cause| {
+        Error::new(Attempt::Read, &subject, &cause).next("the file that all members share: its bytes are the key").unasked()
+    })?;
     Key::from_bytes(&bytes).map_err(|cause| {
         Error::other(Attempt::Read, &subject, cause.to_string())
             .because("whoever hears one datagram can try keys at home, as fast as the machine computes")
@@ -328,10 +329,14 @@ pub fn demo(stage: &Stage) -> Result<Seen> {
     };
     let members: Vec<Part> = vec![("alice", Box::new(alice)), ("bob", Box::new(bob))];
     let acts = stage.play_all(members, "carol", move |host, addr| {
-        let all_are_here =
-            move |_| [alice_may_speak, bob_may_speak].iter().for_each(|tell: &Tell<()>| drop(tell.send(())));
+        let all_are_here = move |_| {
+            for tell in [alice_may_speak, bob_may_speak] {
+                let _ = tell.send(()); // a member who has gone says nothing
+            }
+        };
         let (now, at_once) = channel();
         let _ = now.send(());
+        drop(now);
         join(host, &member("carol", addr.port.unwrap_or(DEFAULT_PORT)), all_are_here, hello_after(at_once))
     })?;
     let heard: Vec<&[u8]> = acts

@@ -452,8 +452,9 @@ fn set_reach(socket: &Socket, group: SocketAddr, way: &Way, reach: &Reach<'_>) -
     let (index, name, hops) = (way.interface.index, &way.interface.name, reach.ttl.into());
     if group.is_ipv4() {
         if !way.by_route {
-            let set = |socket: &socket2::Socket| options::set_multicast_if_v4_n(socket, index);
-            socket.set_option("IPPROTO_IP", "IP_MULTICAST_IF", name, set)?;
+            let source = way.interface.v4.first().map_or(Ipv4Addr::UNSPECIFIED, |v4| v4.address);
+            let set = |socket: &socket2::Socket| options::set_multicast_if_v4_n(socket, index, source);
+            socket.set_option("IPPROTO_IP", "IP_MULTICAST_IF", format!("{name} ({source})"), set)?;
         }
         socket.set_option("IPPROTO_IP", "IP_MULTICAST_TTL", hops, |socket| socket.set_multicast_ttl_v4(hops))?;
         if reach.no_loop {

@@ -114,9 +114,9 @@ pub fn of(call: &Call<'_>, value: Result<i64, &io::Error>, facts: &Facts, elapse
 
 fn of_success(call: &Call<'_>, value: i64, facts: &Facts) -> String {
     match call {
-        Call::Socket { proto: Proto::Tcp, .. } => "an endpoint; nothing is sent, and it has no address yet".into(),
+        Call::Socket { proto: Proto::Tcp, .. } => "an endpoint; nothing is sent".into(),
         Call::Socket { proto: Proto::Udp, .. } => "an endpoint for datagrams; nothing is sent".into(),
-        Call::SetOption { name, value, .. } => option_meaning(name, value),
+        Call::SetOption { name, value, .. } => option_meaning(name, value, facts),
         Call::Bind { addr, .. } => bound(addr, facts),
         Call::Listen { backlog, .. } => format!(
             "the system now completes handshakes by itself, up to {backlog} ahead of accept (SYNs beyond are dropped)"
@@ -127,6 +127,7 @@ fn of_success(call: &Call<'_>, value: i64, facts: &Facts) -> String {
         Call::Send { bytes, .. } => sent(value, bytes.len(), facts),
         Call::Recv { room, .. } => received(value, *room, facts),
         Call::SendTo { to, .. } => sent_to(value, to, facts),
+        Call::RecvFrom { from: None, .. } if value == 0 => "no datagram: another thread has ended the wait by shutdown".into(),
         Call::RecvFrom { from, .. } => received_from(value, *from),
         Call::Shutdown { how, .. } => shut(how, facts),
         Call::Close { .. } => closed(facts),
@@ -157,6 +158,9 @@ fn accepted(listener: Fd, new: i64, peer: Option<SocketAddr>) -> String {
 }
 
 fn connected(addr: &SocketAddr, facts: &Facts) -> String {
+    if addr.ip().is_multicast() {
+        return "no packet is sent: the routing table is asked by which interface this group is reached".into();
+    }
     if facts.is_udp() {
         return format!(
             "no packet is sent: the system notes {addr} as the only peer, and picks our address by the route"
@@ -168,6 +172,9 @@ fn connected(addr: &SocketAddr, facts: &Facts) -> String {
 
 fn own_address(addr: Option<SocketAddr>, facts: &Facts) -> String {
     let Some(addr) = addr else { return "our own address".into() };
+    if facts.peer.is_some_and(|peer| peer.ip().is_multicast()) {
+        return format!("the answer: datagrams to the group would leave from {}, by the interface that has it", addr.ip());
+    }
     match (facts.listens, facts.accepted) {
         (true, _) => format!("the address that clients connect to: port {}", addr.port()),
         (_, true) => format!(
@@ -262,8 +269,10 @@ fn closed(facts: &Facts) -> String {
     }
 }
 
-fn option_meaning(name: &str, value: &str) -> String {
+fn option_meaning(name: &str, value: &str, facts: &Facts) -> String {
     match name {
+        "SO_REUSEADDR" | "SO_REUSEPORT" if facts.is_udp() => "several sockets may share the port: each gets its copy of what is sent to many".into(),
+        "SO_BINDTODEVICE" => format!("only what comes in by {value}, and all that is sent leaves by it"),
         "SO_REUSEADDR" => "the port may be bound again while old connections are still in TIME_WAIT".into(),
         "SO_EXCLUSIVEADDRUSE" => "no other program may bind this port, whatever options it sets".into(),
         "IPV6_V6ONLY" => "0: this socket serves IPv4 too, as addresses ::ffff:a.b.c.d".into(),
@@ -279,7 +288,7 @@ fn option_meaning(name: &str, value: &str) -> String {
             "left: the group's datagrams no longer come to this socket".into()
         }
         "IP_MULTICAST_ALL" | "IPV6_MULTICAST_ALL" => "0: only groups that this socket joined; by default Linux delivers those of any socket on the host".into(),
-        "IP_MULTICAST_IF" | "IPV6_MULTICAST_IF" => "group datagrams leave by this interface, whatever the routes say".into(),
+        "IP_MULTICAST_IF" | "IPV6_MULTICAST_IF" => format!("group datagrams leave by {value}, whatever the routes say"),
         "IP_MULTICAST_TTL" | "IPV6_MULTICAST_HOPS" => ttl_meaning(value),
         "IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP" if value == "0" => "no copy for members on this host (the loopback interface itself delivers all the same)".into(),
         "IP_MULTICAST_LOOP" | "IPV6_MULTICAST_LOOP" => "members on this host get a copy too".into(),
@@ -299,6 +308,7 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
     use ErrorKind::*;
     match (call, error.kind()) {
         (_, Interrupted) => "a signal came while it waited; the call is made again".into(),
+        (Call::Connect { addr, .. }, InvalidInput) if addr.ip().is_multicast() => "such a group exists on every link: it needs an interface, as in [ff02::1%eth0]".into(),
         (Call::Connect { addr, .. }, kind) => not_connected(addr, kind, elapsed),
         (Call::Accept { .. }, WouldBlock) => "no handshake is waiting; this socket does not block, so the loop goes on".into(),
         (Call::Accept { .. }, InvalidInput) => "the listener was shut down: the server stops".into(),
@@ -352,6 +362,8 @@ fn option_refused(name: &str) -> String {
         "IP_ADD_MEMBERSHIP" | "IP_ADD_SOURCE_MEMBERSHIP" | "IPV6_ADD_MEMBERSHIP" | "MCAST_JOIN_SOURCE_GROUP" => {
             "not joined: no interface fits (no route leads to the group), or it is not a group".into()
         }
+        "IP_MULTICAST_IF" | "IPV6_MULTICAST_IF" | "SO_BINDTODEVICE" => "no such interface, or it may not be chosen".into(),
+        "IP_DROP_MEMBERSHIP" | "IPV6_DROP_MEMBERSHIP" => "not left: the interface is gone, and the membership with it".into(),
         _ => "this system does not take that option here".into(),
     }
 }

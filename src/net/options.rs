@@ -16,7 +16,7 @@
 //! each function; systems outside the table answer `Unsupported`.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 
 use socket2::{SockAddr, SockAddrStorage, Socket};
 
@@ -41,17 +41,19 @@ pub fn leave_ssm_v6(socket: &Socket, group: &Ipv6Addr, source: &Ipv6Addr, interf
     system::leave_source(socket, &GroupSource::new(group, source, interface))
 }
 
-/// IP_MULTICAST_IF by index: the interface through which IPv4 datagrams to groups leave.
+/// IP_MULTICAST_IF by index: the interface through which IPv4 datagrams to groups leave, and the
+/// address of ours they carry.
 ///
 /// socket2's `set_multicast_if_v4` takes an address of the interface instead, so it cannot tell two
 /// interfaces with one address apart, nor name one that has none. 0 leaves it to the routes again.
-/// Source: ip(7), `struct ip_mreqn`.
+/// Without `source` (0.0.0.0) Linux may take the address of another interface: by `lo` that of
+/// `eth0`. Source: ip(7), `struct ip_mreqn`.
 ///
 /// # Errors
 /// On Linux EADDRNOTAVAIL for an interface that is not there. On Windows `InvalidInput` for an
 /// index over 24 bits, which the option has no room for.
-pub fn set_multicast_if_v4_n(socket: &Socket, interface: u32) -> io::Result<()> {
-    system::set_multicast_if_v4_n(socket, interface)
+pub fn set_multicast_if_v4_n(socket: &Socket, interface: u32, source: Ipv4Addr) -> io::Result<()> {
+    system::set_multicast_if_v4_n(socket, interface, source)
 }
 
 /// SO_EXCLUSIVEADDRUSE, on Windows: while this socket is bound, no other may bind its port.
@@ -102,6 +104,7 @@ impl GroupSource {
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod system {
     use std::io;
+    use std::net::Ipv4Addr;
     use std::os::fd::AsRawFd;
 
     use libc::{IP_MULTICAST_IF, IPPROTO_IP, IPPROTO_IPV6, c_int};
@@ -120,10 +123,10 @@ mod system {
         set(socket, IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP, pair)
     }
 
-    pub(super) fn set_multicast_if_v4_n(socket: &Socket, interface: u32) -> io::Result<()> {
-        let any = libc::in_addr { s_addr: libc::INADDR_ANY };
-        let imr_ifindex = interface as c_int;
-        let value = libc::ip_mreqn { imr_multiaddr: any, imr_address: any, imr_ifindex };
+    pub(super) fn set_multicast_if_v4_n(socket: &Socket, interface: u32, source: Ipv4Addr) -> io::Result<()> {
+        let imr_multiaddr = libc::in_addr { s_addr: libc::INADDR_ANY };
+        let imr_address = libc::in_addr { s_addr: source.to_bits().to_be() };
+        let value = libc::ip_mreqn { imr_multiaddr, imr_address, imr_ifindex: interface as c_int };
         set(socket, IPPROTO_IP, IP_MULTICAST_IF, &value)
     }
 
@@ -171,7 +174,7 @@ mod system {
     }
 
     /// Windows has no `ip_mreqn`: an index is written as an address of the form 0.x.x.x.
-    pub(super) fn set_multicast_if_v4_n(socket: &Socket, interface: u32) -> io::Result<()> {
+    pub(super) fn set_multicast_if_v4_n(socket: &Socket, interface: u32, _: Ipv4Addr) -> io::Result<()> {
         let as_address = Ipv4Addr::from_bits(interface);
         if as_address.octets()[0] != 0 {
             let reason = format!("interface index {interface} has more than 24 bits");
@@ -215,6 +218,7 @@ mod system {
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 mod system {
     use std::io;
+    use std::net::Ipv4Addr;
 
     use socket2::Socket;
 
@@ -228,7 +232,7 @@ mod system {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn set_multicast_if_v4_n(_: &Socket, _: u32) -> io::Result<()> {
+    pub(super) fn set_multicast_if_v4_n(_: &Socket, _: u32, _: Ipv4Addr) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -285,9 +289,10 @@ mod tests {
     #[test]
     fn groups_leave_by_the_interface_with_the_index() {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
-        assert_eq!(errno(set_multicast_if_v4_n(&socket, LOOPBACK)), None);
-        assert_eq!(errno(set_multicast_if_v4_n(&socket, 0)), None);
-        let no_interface = set_multicast_if_v4_n(&socket, 4_000_000);
+        let any = Ipv4Addr::UNSPECIFIED;
+        assert_eq!(errno(set_multicast_if_v4_n(&socket, LOOPBACK, Ipv4Addr::LOCALHOST)), None);
+        assert_eq!(errno(set_multicast_if_v4_n(&socket, 0, any)), None);
+        let no_interface = set_multicast_if_v4_n(&socket, 4_000_000, any);
         assert_eq!(errno(no_interface), Some(libc::EADDRNOTAVAIL));
     }
 }
