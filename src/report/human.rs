@@ -19,7 +19,7 @@ const SHOWN_BYTES: usize = 64;
 
 /// Single messages a server shows in a second. A stream of gigabytes arrives
 /// in thousands of reads; nobody can read as many lines.
-const MESSAGES_PER_SECOND: u32 = 200;
+const MESSAGES_PER_SECOND: u32 = 100;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
