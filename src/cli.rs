@@ -93,8 +93,14 @@ enum Command {
   netlab udp-echo client 127.0.0.1:5004 --count 100")]
     UdpEcho(labs::udp_echo::Args),
     /// UDP: send to a group, receive as one of its members
+    #[command(after_help = "Examples:
+  netlab multicast receive 239.1.1.1:5007 --trace
+  netlab multicast send 239.1.1.1:5007 hello")]
     Multicast(labs::multicast::Args),
     /// UDP: send to everyone on the network, or talk with them
+    #[command(after_help = "Examples:
+  netlab broadcast join --name alice
+  netlab broadcast send 127.255.255.255:5008 hello --trace")]
     Broadcast(labs::broadcast::Args),
     /// Many clients at once
     MtServer(labs::mt_server::Args),
@@ -219,7 +225,10 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
         false => Trace::off(),
     };
     let host = Host { lab: name, report: desk.report.clone(), trace, stop: desk.stop.clone() };
-    desk.status(lab.run(&host).map_err(anyhow::Error::from))
+    let ended = lab.run(&host);
+    desk.stop.settle();
+    host.trace.settle();
+    desk.status(ended.map_err(anyhow::Error::from))
 }
 
 /// Every lab in turn; one line each.

@@ -10,6 +10,7 @@
 //! - The port a page uses is replaced by a free one.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
 

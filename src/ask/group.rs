@@ -12,24 +12,24 @@
 //! sendto 239.1.1.1:5007 "netlab RUN 1/10 …" ────▶ again, to all (--retries)
 //! ```
 //!
-//! So [`send`] knows receiver by receiver what arrived. [`Speaker`] is what
-//! every sending has in common: pace, size, seal, and each target's turn.
+//! So [`send`] knows receiver by receiver what arrived.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::messages::Messages;
+use super::speaker::{Manners, Speaker, fresh_run, now_unix, since_1970};
 use crate::error::{Attempt, Error, Result, Status};
 use crate::framing::numbered::{self, MAX_COUNT};
-use crate::framing::{self, Ack, Arrival, Header, Key, Opener, Run, Sealer};
-use crate::net::group::{Sender, is_no_room};
+use crate::framing::{self, Ack, Arrival, Header, Key, Opener, Run};
+use crate::net::group::Sender;
 use crate::net::host::Host;
 use crate::net::socket::is_timeout;
 use crate::net::udp;
-use crate::report::{self, Event, Payload, Receiver, RoundTrips, Summary, View};
+use crate::report::{self, Event, Receiver, RoundTrips, Summary, View};
 
 /// A message that receivers have not all acknowledged holds the next one back
 /// this long: a window of one, so that no receiver's buffer overflows. Longer
@@ -95,129 +95,6 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// How one sends, whoever may hear it.
-#[derive(Clone, Debug, Default)]
-pub struct Manners {
-    /// The least time between two messages.
-    pub gap: Duration,
-    /// The longest message; without, as long as a datagram can be.
-    pub max_bytes: Option<usize>,
-    /// Receivers with this key know that one who holds it has sent this.
-    pub key: Option<Key>,
-}
-
-/// Sends messages to all targets, in good manners.
-pub struct Speaker<'a> {
-    host: &'a Host,
-    sender: &'a Sender,
-    gap: Duration,
-    max_bytes: usize,
-    sealer: Option<Sealer>,
-    due: Option<Instant>,
-}
-
-impl<'a> Speaker<'a> {
-    /// Speaks through `sender`.
-    pub fn new(host: &'a Host, sender: &'a Sender, manners: &Manners) -> Result<Speaker<'a>> {
-        let sealer = manners.key.clone().map(|key| Ok::<_, Error>(Sealer::new(key, fresh_run()?))).transpose()?;
-        let max_bytes = manners.max_bytes.unwrap_or(usize::MAX);
-        Ok(Speaker { host, sender, gap: manners.gap, max_bytes, sealer, due: None })
-    }
-
-    /// Whether a message is short enough; tells, where it is not.
-    pub fn allows(&self, message: &[u8]) -> bool {
-        let (length, max) = (message.len(), self.max_bytes);
-        if length > max {
-            let error = Error::other(Attempt::Send, self.subject(), format!("{length} bytes, and {max} are allowed"))
-                .because("a datagram over one packet is cut into fragments, and one lost fragment loses it all")
-                .next(format!("a shorter message, or --max-size {length} at both ends"));
-            self.host.emit_error(&error);
-        }
-        length <= max
-    }
-
-    /// Waits until the next message may leave. False: asked to stop instead.
-    pub fn wait_turn(&self) -> bool {
-        let left = self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(Instant::now()));
-        !self.host.stop.wait(left)
-    }
-
-    /// Sends `datagram` to every target, and tells of `message` in it. False:
-    /// this one could not be sent, others may.
-    ///
-    /// # Errors
-    /// No target can be reached at all.
-    pub fn say(&mut self, datagram: &[u8], message: &[u8], seq: Option<u64>) -> Result<bool> {
-        self.due = Some(Instant::now() + self.gap);
-        let sealed = self.sealer.as_mut().map(|sealer| sealer.seal(datagram, now_unix()));
-        let datagram = sealed.as_deref().unwrap_or(datagram);
-        let (mut reached, mut fatal) = (0, None);
-        for peer in &self.sender.targets {
-            match self.sender.socket.send_to(datagram, *peer) {
-                Ok(_) => {
-                    reached += 1;
-                    self.host.emit(Event::Sent { peer: *peer, client: None, seq, payload: Payload(message.to_vec()) });
-                }
-                Err(cause) if concerns_this_one(&cause) => self.host.emit_error(&not_sent(*peer, &cause)),
-                Err(cause) => fatal = Some(not_sent(*peer, &cause)),
-            }
-        }
-        match fatal {
-            Some(error) if reached == 0 => Err(error),
-            Some(error) => {
-                self.host.emit_error(&error); // the other networks got it
-                Ok(true)
-            }
-            None => Ok(reached > 0),
-        }
-    }
-
-    fn subject(&self) -> String {
-        let targets: Vec<String> = self.sender.targets.iter().map(SocketAddr::to_string).collect();
-        format!("udp {}", targets.join(", "))
-    }
-}
-
-/// Too long for a datagram, or a queue that is full at the moment.
-fn concerns_this_one(cause: &io::Error) -> bool {
-    #[cfg(unix)]
-    let too_long = cause.raw_os_error() == Some(libc::EMSGSIZE);
-    #[cfg(not(unix))]
-    let too_long = cause.raw_os_error() == Some(10040);
-    too_long || is_no_room(cause)
-}
-
-fn not_sent(to: SocketAddr, cause: &io::Error) -> Error {
-    let error = Error::new(Attempt::Send, format!("udp {to}"), cause);
-    match cause.kind() {
-        io::ErrorKind::PermissionDenied => error
-            .because("it is a broadcast address, and SO_BROADCAST was not set on this socket")
-            .next("without --without-option: the option is then set, and the system lets it pass"),
-        _ if is_no_room(cause) => error
-            .because("the interface's queue is full: this one was not sent")
-            .next("fewer at a time: --interval 10ms"),
-        _ if concerns_this_one(cause) => {
-            error.because("a datagram holds 65,507 bytes at most by IPv4").next("a shorter message, or --size 1400")
-        }
-        _ => error,
-    }
-}
-
-fn fresh_run() -> Result<Run> {
-    let random = getrandom::u64().map_err(|cause| {
-        Error::new(Attempt::Open, "a run of numbered messages", &io::Error::other(cause.to_string()))
-    })?;
-    Ok(Run::new(random))
-}
-
-fn now_unix() -> u64 {
-    since_1970().as_secs()
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Sends `given`, or lines of standard input, as `options` say; and says at the
@@ -651,7 +528,7 @@ mod tests {
     fn what_is_not_acknowledged_in_time_is_overdue_and_a_resend_starts_its_time_anew() {
         let (mut books, now) = three_sent(1);
         books.acknowledged(2, from(1), now);
-        assert_eq!(books.overdue(now, TIMEOUT), []);
+        assert!(books.overdue(now, TIMEOUT).is_empty());
         assert_eq!(books.overdue(now + TIMEOUT, TIMEOUT), [1, 3]);
         books.sent_again(1, now + TIMEOUT);
         assert_eq!(books.overdue(now + TIMEOUT, TIMEOUT), [3]);

@@ -3,11 +3,12 @@
 //! [`messages`] says where messages come from, [`stream`] sends them over a
 //! connection and awaits each reply, [`datagrams`] does so where replies may
 //! be lost, doubled or late, and keeps the books; [`group`] sends to many, and
-//! keeps books on each of them.
+//! keeps books on each of them; [`speaker`] is how it speaks.
 
 pub mod datagrams;
 pub mod group;
 pub mod messages;
+pub mod speaker;
 pub mod stream;
 
 use std::time::Duration;

@@ -20,46 +20,41 @@
 //! everyone hears everyone, anybody can flood, forge or send what a terminal
 //! obeys: hence a rate limit, a size limit, escapes, and `--key`.
 //!
-//! Two things to try: `netlab broadcast send --without-option --trace hello`,
-//! and `netlab broadcast receive 127.0.0.1:5008`, and find out why it is deaf.
+//! Two things to try: `netlab broadcast send --without-option --trace 5008
+//! hello`, and `netlab broadcast receive 127.0.0.1:5008`, and find out why it is deaf.
 
+use std::net::IpAddr;
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver as Channel, channel};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::ask;
-use crate::ask::group::{Manners, Speaker};
 use crate::ask::messages::Messages;
+use crate::ask::speaker::{Manners, Speaker};
 use crate::error::{Attempt, Error, Result, Status};
-use crate::framing::Key;
 use crate::net::addr::Addr;
-use crate::net::group;
+use crate::net::group::{self, Receiver, Sender};
 use crate::net::host::Host;
 use crate::net::stop::Stop;
 use crate::report::{Event, Payload, View};
 use crate::serve;
-use crate::serve::group::{Guards, Listener, RateLimit};
+use crate::serve::group::{GuardOptions, Guards, Listener};
 
 use super::stage::{Part, Seen, Stage};
 
 /// Of the dynamic kind, and free on most hosts.
 const DEFAULT_PORT: u16 = 5008;
 
-/// Fits into one packet of any network that people use, with all its headers:
-/// nothing is cut into fragments.
-const MAX_MESSAGE_BYTES: usize = 1200;
-
-/// No person types as fast; a few hosts at this rate disturb nobody.
-const DEFAULT_RATE: &str = "100/s";
-
 /// As in the chat lab: it fits on a line with what is said.
 const MAX_NAME_CHARS: usize = 32;
 
 /// Who has said all he wanted stays this long, to hear an answer.
 const PARTING: Duration = Duration::from_millis(500);
+
+/// A message that is lost on the demo's stage ends it after this, unfulfilled.
+const DEMO_LASTS: Duration = Duration::from_secs(30);
 
 /// Arguments of `netlab broadcast`.
 #[derive(Debug, clap::Args)]
@@ -141,41 +136,14 @@ struct Common {
     /// Use this interface alone: a name, an address or an index
     #[arg(long, value_name = "NAME|ADDRESS|INDEX")]
     interface: Option<String>,
-    /// Send no faster; drop what one source sends faster
-    #[arg(long, value_name = "N/s|off", default_value = DEFAULT_RATE)]
-    rate_limit: RateLimit,
-    /// Send no longer message; drop longer ones
-    #[arg(long, value_name = "BYTES", default_value_t = MAX_MESSAGE_BYTES)]
-    max_size: usize,
-    /// Prove by this file, at both ends, that a message is new and from one who has it
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
-}
-
-impl Common {
-    fn guards(&self) -> Result<Guards> {
-        let key = self.key.as_deref().map(read_key).transpose()?;
-        Ok(Guards { rate: self.rate_limit.0, max_bytes: Some(self.max_size), key })
-    }
+    #[command(flatten)]
+    guards: GuardOptions,
 }
 
 /// A sender keeps what receivers guard: then nothing of his is dropped.
 fn manners(guards: &Guards) -> Manners {
     let gap = guards.rate.map_or(Duration::ZERO, |rate| rate.gap());
     Manners { gap, max_bytes: guards.max_bytes, key: guards.key.clone() }
-}
-
-fn read_key(file: &Path) -> Result<Key> {
-    let subject = format!("the key file {}", file.display());
-    let bytes = std::fs::read(file).map_err(|cause| {
-        Error::new(Attempt::Read, &subject, &cause).next("the file that all members share: its bytes are the key").unasked()
-    })?;
-    Key::from_bytes(&bytes).map_err(|cause| {
-        Error::other(Attempt::Read, &subject, cause.to_string())
-            .because("whoever hears one datagram can try keys at home, as fast as the machine computes")
-            .next("head -c 32 /dev/urandom | base64 > class.key")
-            .unasked()
-    })
 }
 
 /// What stands before each message must not look like a message, or like two.
@@ -203,17 +171,14 @@ impl super::Lab for Args {
         match &self.role {
             Role::Send(args) => send(host, args),
             Role::Receive(args) => receive(host, args),
-            Role::Join(args) => {
-                let mut typed = Messages::new(host, &[], &ask::Options::plain());
-                join(host, args, |_| {}, move || typed.next_message())
-            }
+            Role::Join(args) => join(host, args, |_| {}, typed),
             Role::Demo => super::stage::play(host, demo),
         }
     }
 }
 
 fn receive(host: &Host, args: &ReceiveArgs) -> Result<Status> {
-    let (addr, guards) = (args.addr.clone().unwrap_or_default(), args.common.guards()?);
+    let (addr, guards) = (args.addr.clone().unwrap_or_default(), args.common.guards.guards()?);
     let receiver = group::broadcast_receiver(host, &addr, DEFAULT_PORT, args.common.interface.as_deref())?;
     let listener = Listener::new(host, &receiver, &guards);
     listener.ready();
@@ -221,59 +186,80 @@ fn receive(host: &Host, args: &ReceiveArgs) -> Result<Status> {
 }
 
 fn send(host: &Host, args: &SendArgs) -> Result<Status> {
-    let (addr, guards) = (args.addr.clone().unwrap_or_default(), args.common.guards()?);
+    let (addr, guards) = (args.addr.clone().unwrap_or_default(), args.common.guards.guards()?);
     let (interface, bind) = (args.common.interface.as_deref(), args.options.bind());
     let sender = group::broadcast_sender(host, &addr, DEFAULT_PORT, interface, bind, !args.without_option)?;
     ask::group::send(host, &sender, &args.options, &manners(&guards), &args.messages)
 }
 
-/// Hears on one socket, speaks on another. Members on one host share port 5008
-/// to hear on; only by the port that each speaks from can they be told apart,
-/// and each knows himself. `ready` is told the port to hear on; `next` gives
-/// what is to be said.
-fn join(
+/// A member hears on one socket and speaks on another. Members on one host
+/// share port 5008 to hear on; only by the port that each speaks from can they
+/// be told apart, and each knows himself.
+struct Member {
+    receiver: Receiver,
+    sender: Sender,
+    own_port: u16,
+    own_addresses: Vec<IpAddr>,
+}
+
+impl Member {
+    fn open(host: &Host, args: &JoinArgs) -> Result<Member> {
+        let (addr, interface) = (args.addr.clone().unwrap_or_default(), args.common.interface.as_deref());
+        let anywhere = |port| Addr { host: None, port };
+        let receiver = group::broadcast_receiver(host, &anywhere(addr.port), DEFAULT_PORT, interface)?;
+        let others = Addr { port: Some(receiver.addr.port()), ..addr };
+        // Bound before the first sendto, so that its port is known by then.
+        let bind = Some(anywhere(Some(0)));
+        let sender = group::broadcast_sender(host, &others, DEFAULT_PORT, interface, bind.as_ref(), true)?;
+        let opened = |cause| Error::new(Attempt::Open, "udp 0.0.0.0", &cause);
+        let own_port = sender.socket.local_addr().map_err(opened)?.port();
+        let own_addresses = group::own_addresses(&sender.socket)?;
+        Ok(Member { receiver, sender, own_port, own_addresses })
+    }
+}
+
+/// Hears in this thread, speaks in another. `ready` is told the port to hear
+/// on; `lines` gives what is to be said, one after the other.
+fn join<N: FnMut() -> Result<Option<Vec<u8>>> + Send>(
     host: &Host,
     args: &JoinArgs,
     ready: impl FnOnce(u16),
-    next: impl FnMut() -> Result<Option<Vec<u8>>> + Send,
+    lines: impl FnOnce(&Host) -> N,
 ) -> Result<Status> {
-    let guards = args.common.guards()?;
-    // A stop of one's own: on the demo's stage, one member may leave alone.
-    let (stop, outer) = (Arc::new(Stop::new()), host);
-    outer.stop.wakes(&stop);
-    let host = &Host { stop: (*stop).clone(), ..outer.clone() };
-
-    let interface = args.common.interface.as_deref();
-    let addr = args.addr.clone().unwrap_or_default();
-    let here = Addr { host: None, port: addr.port };
-    let receiver = group::broadcast_receiver(host, &here, DEFAULT_PORT, interface)?;
-    let there = Addr { port: Some(receiver.addr.port()), ..addr };
-    let any_port = Addr { host: None, port: Some(0) };
-    let sender = group::broadcast_sender(host, &there, DEFAULT_PORT, interface, Some(&any_port), true)?;
-    let opened = |cause| Error::new(Attempt::Open, "udp 0.0.0.0", &cause);
-    let own_port = sender.socket.local_addr().map_err(opened)?.port();
-    let own_addresses = group::own_addresses(&sender.socket)?;
-
-    let listener = Listener::new(host, &receiver, &guards);
-    let listener = listener.deaf_to(sender.socket.clone(), own_port, own_addresses);
+    let guards = args.common.guards.guards()?;
+    // A stop of one's own: who has heard enough leaves alone.
+    let stop = Arc::new(Stop::new());
+    let own = &Host { stop: (*stop).clone(), ..host.clone() };
+    let member = Member::open(own, args)?;
+    host.stop.wakes(&stop);
+    let Member { receiver, sender, own_port, own_addresses } = &member;
+    let listener = Listener::new(own, receiver, &guards);
+    let listener = listener.deaf_to(sender.socket.clone(), *own_port, own_addresses.clone());
     listener.ready();
     sender.notices.iter().for_each(|notice| host.notice(notice));
     ready(receiver.addr.port());
-    let speaker = Speaker::new(host, &sender, &manners(&guards))?;
+    let speaker = Speaker::new(own, sender, &manners(&guards))?;
+    let next = lines(own);
     let (mut ended, said) = thread::scope(|scope| {
         let typist = thread::Builder::new().name(format!("{}-types", args.name.replace(' ', "-")));
         let typist = typist
-            .spawn_scoped(scope, || talk(host, &args.name, speaker, next))
+            .spawn_scoped(scope, || talk(own, &args.name, speaker, next))
             .map_err(|cause| Error::new(Attempt::Open, "a thread to type in", &cause))?;
         let ended = listener.listen(&args.options);
-        host.stop.ask();
+        own.stop.ask();
         let said = typist.join().unwrap_or_else(|_| Err(Error::other(Attempt::Send, "what was typed", "it panicked")));
         Ok::<_, Error>((ended, said))
     })?;
-    let said = said.inspect_err(|error| host.emit_error(error));
     (ended.counts.sent, ended.counts.view) = (*said.as_ref().unwrap_or(&0), View::Member);
-    let heard = ended.conclude(host, &args.options);
+    let said = said.inspect_err(|error| host.emit_error(error));
+    let heard = ended.conclude(own, &args.options);
     Ok(said.map_or_else(|error| error.status(), |_| heard))
+}
+
+/// The lines of standard input.
+fn typed(host: &Host) -> impl FnMut() -> Result<Option<Vec<u8>>> + Send + use<> {
+    let mut lines = Messages::new(host, &[], &ask::Options::plain());
+    move || lines.next_message()
 }
 
 /// Says what is typed until there is no more of it; says how much that was.
@@ -284,90 +270,114 @@ fn talk(
     mut next: impl FnMut() -> Result<Option<Vec<u8>>>,
 ) -> Result<u64> {
     let (mut typed, mut said) = (0, 0);
-    let stays = |error: Error| {
-        host.stop.ask();
-        Err(error)
-    };
-    loop {
+    let ended = loop {
         let line = match next() {
             Ok(Some(line)) => line,
-            Ok(None) => break,
-            Err(error) => return stays(error),
+            ended => break ended.map(|_| ()),
         };
         typed += 1;
         let message = [name.as_bytes(), b": ", &line].concat();
-        if !speaker.allows(&message) || !speaker.wait_turn() {
+        if !speaker.allows(&message) {
             continue;
         }
+        speaker.wait_turn(); // a stop cuts it short: what is typed is said
         match speaker.say(&message, &message, None) {
             Ok(sent) => said += u64::from(sent),
-            Err(error) => return stays(error),
+            Err(error) => break Err(error),
         }
-    }
+    };
     // Who never said a word may have no keyboard: he goes on listening.
     if typed > 0 {
-        host.stop.wait(PARTING);
+        host.stop.wait(if ended.is_ok() { PARTING } else { Duration::ZERO });
         host.stop.ask();
     }
-    Ok(said)
+    ended.map(|()| said)
 }
 
 /// Three members each say hello once all three are there; each is to hear the
 /// two others, and not himself.
 pub fn demo(stage: &Stage) -> Result<Seen> {
     let (tell_port, port) = channel();
-    let (alice_may_speak, alice_waits) = channel();
-    let (bob_may_speak, bob_waits) = channel();
-    let (tell_port, port) = (Mutex::new(tell_port), Mutex::new(port));
-    let alice = |host: &Host| {
-        let tell = |port| drop(tell_port.lock().map(|tell| tell.send(port)));
-        join(host, &member("alice", 0), tell, hello_after(alice_waits))
+    let (cue_alice, alice_waits) = channel::<()>();
+    let (cue_bob, bob_waits) = channel::<()>();
+    let (alice_is_done, done) = channel::<()>();
+    let bob_is_done = alice_is_done.clone();
+    let alice = move |host: &Host| {
+        let tell = move |port| {
+            let _ = tell_port.send(port); // bob has gone
+        };
+        let status = join(host, &member("alice", 0), tell, |host| hello(host, alice_waits));
+        let _ = alice_is_done.send(());
+        status
     };
-    let bob = |host: &Host| {
-        let port = port.lock().ok().and_then(|port| port.recv().ok()).unwrap_or(DEFAULT_PORT);
-        join(host, &member("bob", port), |_| {}, hello_after(bob_waits))
+    let bob = move |host: &Host| {
+        let port = port.recv().unwrap_or(DEFAULT_PORT);
+        let status = join(host, &member("bob", port), |_| {}, |host| hello(host, bob_waits));
+        let _ = bob_is_done.send(());
+        status
     };
     let members: Vec<Part> = vec![("alice", Box::new(alice)), ("bob", Box::new(bob))];
     let acts = stage.play_all(members, "carol", move |host, addr| {
-        let all_are_here = move |_| {
-            for tell in [alice_may_speak, bob_may_speak] {
-                let _ = tell.send(()); // a member who has gone says nothing
-            }
-        };
-        let (now, at_once) = channel();
-        let _ = now.send(());
-        drop(now);
-        join(host, &member("carol", addr.port.unwrap_or(DEFAULT_PORT)), all_are_here, hello_after(at_once))
+        let all_are_here = move |_| drop((cue_alice, cue_bob));
+        let (_, at_once) = channel();
+        let port = addr.port.unwrap_or(DEFAULT_PORT);
+        let status = join(host, &member("carol", port), all_are_here, |host| hello(host, at_once));
+        // When this returns, the others are stopped, whatever they have heard.
+        for _ in 0..2 {
+            let _ = done.recv_timeout(DEMO_LASTS);
+        }
+        status
     })?;
-    let heard: Vec<&[u8]> = acts
-        .events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Received { payload: Payload(bytes), .. } => Some(&bytes[..]),
-            _ => None,
-        })
-        .collect();
-    let each_twice = ["alice", "bob", "carol"].iter().all(|name| {
-        let hello = format!("{name}: hello");
-        heard.iter().filter(|message| **message == hello.as_bytes()).count() == 2
-    });
+    let heard: Vec<&[u8]> = acts.events.iter().filter_map(message_in).collect();
+    let times = |message: &str| heard.iter().filter(|heard| **heard == message.as_bytes()).count();
+    let each_twice = ["alice: hello", "bob: hello", "carol: hello"].map(times) == [2; 3];
     Ok(Seen::new(
         acts.all_done() && each_twice && heard.len() == 6,
         "three members said hello, each heard the two others, nobody heard himself",
     ))
 }
 
-/// Says hello once, when told that all are there.
-fn hello_after(told: Channel<()>) -> impl FnMut() -> Result<Option<Vec<u8>>> + Send {
-    move || Ok(told.recv().ok().map(|()| b"hello".to_vec()))
+fn message_in(event: &Event) -> Option<&[u8]> {
+    match event {
+        Event::Received { payload: Payload(bytes), .. } => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Says hello once nobody holds the other end of `cue`; then nothing, until the
+/// others are heard.
+fn hello(host: &Host, cue: Channel<()>) -> impl FnMut() -> Result<Option<Vec<u8>>> + Send + use<> {
+    let (stop, mut said) = (host.stop.clone(), false);
+    move || {
+        if std::mem::replace(&mut said, true) {
+            stop.wait(DEMO_LASTS);
+            return Ok(None);
+        }
+        let _ = cue.recv();
+        Ok(Some(b"hello".to_vec()))
+    }
 }
 
 fn member(name: &str, port: u16) -> JoinArgs {
-    let (interface, rate_limit) = (Some("127.0.0.1".to_owned()), RateLimit(None));
     JoinArgs {
         addr: Some(Addr { host: None, port: Some(port) }),
         name: name.to_owned(),
         options: serve::Options { run_for: None, accept: NonZeroU64::new(2) },
-        common: Common { interface, rate_limit, max_size: MAX_MESSAGE_BYTES, key: None },
+        common: Common { interface: Some("127.0.0.1".into()), guards: GuardOptions::plain() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_that_cannot_be_mistaken_for_a_message() {
+        for good in ["alice", "Jürgen M.", "x", &"é".repeat(32)] {
+            assert_eq!(name(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "  ", "a:b", "a\tb", "\u{202e}ecila", &"x".repeat(33)] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
     }
 }

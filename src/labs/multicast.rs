@@ -24,15 +24,15 @@
 //! UDP, nobody says what was lost. So `--count` and `--expect` number the
 //! datagrams, and each receiver answers the sender alone.
 //!
-//! Two things to try: `netlab multicast send --ttl 0 hello` with a receiver on
-//! this host and one on another; `--no-loop` with `--interface lo`, and without.
+//! Two things to try: `netlab multicast send --ttl 0 5007 hello` with a receiver
+//! on this host and one on another; `--no-loop` with `--interface lo`, and without.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use crate::ask;
+use crate::ask::speaker::Manners;
 use crate::error::{Attempt, Error, Result, Status};
 use crate::net::addr::{Addr, Host as AddrHost};
 use crate::net::group::{self, Reach};
@@ -175,7 +175,7 @@ fn send(host: &Host, args: &SendArgs) -> Result<Status> {
     let reach =
         Reach { interface: args.interface.as_deref(), ttl: args.ttl, no_loop: args.no_loop, bind: args.options.bind() };
     let sender = group::sender(host, args.group.unwrap_or_else(default_group), &reach)?;
-    ask::group::send(host, &sender, &args.options, &ask::group::Manners::default(), &args.messages)
+    ask::group::send(host, &sender, &args.options, &Manners::default(), &args.messages)
 }
 
 /// Two receivers share a group and its port; the first one's port is the
@@ -183,12 +183,13 @@ fn send(host: &Host, args: &SendArgs) -> Result<Status> {
 pub fn demo(stage: &Stage) -> Result<Seen> {
     const MESSAGES: u64 = 3;
     let (tell_port, port) = channel();
-    let (tell_port, port) = (Mutex::new(tell_port), Mutex::new(port));
-    let first = |host: &Host| {
-        receive(host, &on_loopback(0, MESSAGES), |port| drop(tell_port.lock().map(|tell| tell.send(port))))
+    let first = move |host: &Host| {
+        receive(host, &on_loopback(0, MESSAGES), |port| {
+            let _ = tell_port.send(port); // the second one has gone
+        })
     };
-    let second = |host: &Host| {
-        let port = port.lock().ok().and_then(|port| port.recv().ok()).unwrap_or(DEFAULT_PORT);
+    let second = move |host: &Host| {
+        let port = port.recv().unwrap_or(DEFAULT_PORT);
         receive(host, &on_loopback(port, MESSAGES), |_| {})
     };
     let receivers: Vec<Part> = vec![("receiver-1", Box::new(first)), ("receiver-2", Box::new(second))];
@@ -197,7 +198,7 @@ pub fn demo(stage: &Stage) -> Result<Seen> {
         let reach = Reach { interface: Some("127.0.0.1"), ttl: DEFAULT_TTL, ..Reach::default() };
         let sender = group::sender(host, group, &reach)?;
         let options = ask::group::Options::expecting(NonZeroU32::MIN.saturating_add(1), MESSAGES);
-        ask::group::send(host, &sender, &options, &ask::group::Manners::default(), &[])
+        ask::group::send(host, &sender, &options, &Manners::default(), &[])
     })?;
     let sent = acts.events.iter().filter(|event| matches!(event, Event::Sent { .. })).count();
     let received = acts.events.iter().filter(|event| matches!(event, Event::Numbered { .. })).count();

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use socket2::InterfaceIndexOrAddress;
 
-use super::addr::Addr;
+use super::addr::{Addr, Host as AddrHost};
 use super::host::Host;
 use super::interface::{self, Interface};
 use super::options;
@@ -114,8 +114,7 @@ pub fn join(host: &Host, group: SocketAddr, source: Option<IpAddr>, wanted: Opti
 pub fn sender(host: &Host, group: SocketAddr, reach: &Reach<'_>) -> Result<Sender> {
     let failed = |attempt| move |cause| Error::new(attempt, format!("udp {group}"), &cause);
     let socket = Socket::open(host, Proto::Udp, &group).map_err(failed(Attempt::Open))?;
-    // Who sends from an address of an interface means that interface.
-    let bound_to = reach.bind.map(Addr::host_text).filter(|text| !text.is_empty() && !is_unspecified(text));
+    let bound_to = reach.bind.and_then(interface_of);
     let (way, mut notices) = way_to(host, &socket, group, reach.interface.or(bound_to.as_deref()))?;
     let group = on_link(group, way.interface.index);
     set_reach(&socket, group, &way, reach).map_err(failed(Attempt::Send))?;
@@ -399,8 +398,13 @@ fn on_link(group: SocketAddr, index: u32) -> SocketAddr {
     }
 }
 
-fn is_unspecified(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
+/// Who sends from an address of an interface means that interface.
+fn interface_of(bind: &Addr) -> Option<String> {
+    match &bind.host {
+        Some(AddrHost::Ip(ip)) if !ip.is_unspecified() => Some(ip.to_string()),
+        Some(AddrHost::Scoped(_, interface)) => Some(interface.clone()),
+        _ => None,
+    }
 }
 
 /// Several receivers on one host share the group's port.
@@ -541,7 +545,8 @@ fn heard_notices(known: &[Interface], only: Option<&Interface>, at: SocketAddr) 
         let found = it.v4.iter().filter_map(|v4| v4.directed_broadcast());
         addresses.extend(found.map(|broadcast| format!("{broadcast} by {}", it.name)));
     }
-    let mut notices = vec![format!("broadcasts come to {}, or to 255.255.255.255", addresses.join(", "))];
+    addresses.push("255.255.255.255 by any".to_owned());
+    let mut notices = vec![format!("broadcasts come to {}", addresses.join(", "))];
     if known.iter().any(|it| it.has(at.ip())) {
         notices.push(format!(
             "bound to {}, this socket is deaf to broadcasts: they are sent to another address; 0.0.0.0 hears them all",

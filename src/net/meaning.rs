@@ -28,6 +28,8 @@ pub struct Facts {
     recvs: u64,
     fin_sent: bool,
     fin_received: bool,
+    /// Our own shutdown ended the reading: a recv that returns 0 is no FIN.
+    shut_for_reading: bool,
     reset: bool,
     broadcast: bool,
     wait: Option<String>,
@@ -37,8 +39,8 @@ pub struct Facts {
 impl Facts {
     /// Takes in a call that returned `value`, or failed.
     pub fn learn(&mut self, call: &Call<'_>, value: Result<i64, ErrorKind>) {
-        if let Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) = value {
-            self.reset = true;
+        if let Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::NotConnected) = value {
+            self.reset = self.connected;
         }
         match (call, value.ok()) {
             (Call::Socket { proto, .. }, Some(_)) => *self = Facts { proto: Some(*proto), ..Facts::default() },
@@ -55,7 +57,10 @@ impl Facts {
                 self.sends += 1;
             }
             (Call::Recv { .. } | Call::RecvFrom { .. }, Some(got)) => self.learn_received(got),
-            (Call::Shutdown { how, .. }, Some(_)) if *how != "SHUT_RD" => self.fin_sent = true,
+            (Call::Shutdown { how, .. }, Some(_)) => {
+                self.fin_sent |= *how != "SHUT_RD";
+                self.shut_for_reading |= *how != "SHUT_WR";
+            }
             (Call::SetOption { name, value, .. }, Some(_)) => self.learn_option(name, value),
             _ => {}
         }
@@ -64,7 +69,7 @@ impl Facts {
     fn learn_received(&mut self, got: i64) {
         self.received += got as u64;
         self.recvs += 1;
-        self.fin_received |= got == 0 && self.proto == Some(Proto::Tcp);
+        self.fin_received |= got == 0 && self.proto == Some(Proto::Tcp) && !self.shut_for_reading;
     }
 
     fn learn_option(&mut self, name: &str, value: &str) {
@@ -127,7 +132,9 @@ fn of_success(call: &Call<'_>, value: i64, facts: &Facts) -> String {
         Call::Send { bytes, .. } => sent(value, bytes.len(), facts),
         Call::Recv { room, .. } => received(value, *room, facts),
         Call::SendTo { to, .. } => sent_to(value, to, facts),
-        Call::RecvFrom { from: None, .. } if value == 0 => "no datagram: another thread has ended the wait by shutdown".into(),
+        Call::RecvFrom { from: None, .. } if value == 0 => {
+            "no datagram: another thread has ended the wait by shutdown".into()
+        }
         Call::RecvFrom { from, .. } => received_from(value, *from),
         Call::Shutdown { how, .. } => shut(how, facts),
         Call::Close { .. } => closed(facts),
@@ -173,7 +180,10 @@ fn connected(addr: &SocketAddr, facts: &Facts) -> String {
 fn own_address(addr: Option<SocketAddr>, facts: &Facts) -> String {
     let Some(addr) = addr else { return "our own address".into() };
     if facts.peer.is_some_and(|peer| peer.ip().is_multicast()) {
-        return format!("the answer: datagrams to the group would leave from {}, by the interface that has it", addr.ip());
+        return format!(
+            "the answer: datagrams to the group would leave from {}, by the interface that has it",
+            addr.ip()
+        );
     }
     match (facts.listens, facts.accepted) {
         (true, _) => format!("the address that clients connect to: port {}", addr.port()),
@@ -222,6 +232,9 @@ fn received(value: i64, room: usize, facts: &Facts) -> String {
         return received_from(value, None);
     }
     match value {
+        0 if facts.shut_for_reading && !facts.fin_received => {
+            "no FIN: our own shutdown in another thread ended the wait, for we stop".into()
+        }
         0 => fin(facts),
         _ if value as usize == room => {
             format!("the buffer of {room} is full and there may be more: TCP keeps no message boundaries")
@@ -362,8 +375,12 @@ fn option_refused(name: &str) -> String {
         "IP_ADD_MEMBERSHIP" | "IP_ADD_SOURCE_MEMBERSHIP" | "IPV6_ADD_MEMBERSHIP" | "MCAST_JOIN_SOURCE_GROUP" => {
             "not joined: no interface fits (no route leads to the group), or it is not a group".into()
         }
-        "IP_MULTICAST_IF" | "IPV6_MULTICAST_IF" | "SO_BINDTODEVICE" => "no such interface, or it may not be chosen".into(),
-        "IP_DROP_MEMBERSHIP" | "IPV6_DROP_MEMBERSHIP" => "not left: the interface is gone, and the membership with it".into(),
+        "IP_MULTICAST_IF" | "IPV6_MULTICAST_IF" | "SO_BINDTODEVICE" => {
+            "no such interface, or it may not be chosen".into()
+        }
+        "IP_DROP_MEMBERSHIP" | "IPV6_DROP_MEMBERSHIP" => {
+            "not left: the interface is gone, and the membership with it".into()
+        }
         _ => "this system does not take that option here".into(),
     }
 }
@@ -459,6 +476,35 @@ mod tests {
         let send = Call::Send { fd: 3, bytes: b"hello" };
         assert!(of(&send, Ok(2), &facts, Duration::ZERO).contains("2 of 5 bytes"));
         assert!(!of(&send, Ok(5), &facts, Duration::ZERO).contains("short"));
+    }
+
+    #[test]
+    fn the_question_to_the_routes_is_told_as_one() {
+        let group = SocketAddr::from(([239, 1, 1, 1], 5007));
+        let connect = Call::Connect { fd: 3, addr: group };
+        let facts = after(&[socket(Proto::Udp), (connect.clone(), Some(0))]);
+        assert!(of(&connect, Ok(0), &facts, Duration::ZERO).contains("the routing table is asked"));
+        let name = Call::GetSockName { fd: 3, addr: Some(addr()) };
+        assert!(of(&name, Ok(0), &facts, Duration::ZERO).contains("would leave from 127.0.0.1"));
+        let unreachable = io::Error::from(ErrorKind::NetworkUnreachable);
+        let text = of(&connect, Err(&unreachable), &facts, Duration::ZERO);
+        assert_eq!(text, "no route leads there: no packet was sent");
+    }
+
+    #[test]
+    fn sharing_a_port_means_another_thing_for_groups_than_for_connections() {
+        let option = Call::SetOption { fd: 3, level: "SOL_SOCKET", name: "SO_REUSEADDR", value: "1".into() };
+        let told = |proto| of(&option, Ok(0), &after(&[socket(proto)]), Duration::ZERO);
+        assert!(told(Proto::Tcp).contains("TIME_WAIT"));
+        assert!(told(Proto::Udp).contains("each gets its copy"));
+    }
+
+    #[test]
+    fn a_wait_ended_by_a_stop_is_no_empty_datagram() {
+        let facts = after(&[socket(Proto::Udp)]);
+        let call = |from| Call::RecvFrom { fd: 3, bytes: b"", room: 8, from };
+        assert!(of(&call(None), Ok(0), &facts, Duration::ZERO).starts_with("no datagram"));
+        assert!(of(&call(Some(addr())), Ok(0), &facts, Duration::ZERO).starts_with("an empty datagram"));
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub(super) fn shutdown(socket: &socket2::Socket, trace: &Trace, how: Shutdown) -
         Shutdown::Both => "SHUT_RDWR",
     };
     let fd = fd_of(socket);
+    trace.foretell(|| Call::Shutdown { fd, how: name });
     trace.around(|| Call::Shutdown { fd, how: name }, || socket.shutdown(how))
 }
 
@@ -352,6 +353,13 @@ impl Interrupt for Socket {
             (Proto::Udp, _) if !SHUTDOWN_WAKES => {} // looks up by itself
             // Only the reading half: what is still to be said can be sent.
             _ => drop(self.shutdown(Shutdown::Read)),
+        }
+    }
+
+    /// A send that waits for a peer who does not read is over as well.
+    fn force(&self) {
+        if self.proto == Proto::Tcp && !self.listens {
+            let _ = self.shutdown(Shutdown::Both); // it may be closed by now
         }
     }
 }

@@ -16,7 +16,14 @@ const KILLED_BY_SIGINT: i32 = 130;
 pub trait Interrupt: Send + Sync {
     /// Ends the wait. Called once, from another thread.
     fn interrupt(&self);
+
+    /// Ends also what the first call left to end in order. Called once, some
+    /// time later.
+    fn force(&self) {}
 }
+
+/// How long those who were woken may take to end in order.
+const FORCE_AFTER: Duration = Duration::from_millis(1500);
 
 /// A request to stop, shared by all who have to heed it.
 #[derive(Clone, Default)]
@@ -28,6 +35,8 @@ struct Inner {
     by_signals: AtomicBool,
     waiters: Mutex<Waiters>,
     changed: Condvar,
+    /// Held while the waiters are woken.
+    waking: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -49,16 +58,32 @@ impl Stop {
 
     /// Asks everyone to stop, and wakes those who wait.
     pub fn ask(&self) {
+        if self.is_asked() {
+            return;
+        }
+        // Before it is known that somebody asked: see `settle`.
+        let _waking = self.0.waking.lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.asked.swap(true, Ordering::AcqRel) {
             return;
         }
         let waiters = std::mem::take(&mut self.waiters().list);
         self.0.changed.notify_all();
-        for waiter in waiters {
-            if let Some(waiter) = waiter.upgrade() {
-                waiter.interrupt();
-            }
+        for waiter in waiters.iter().filter_map(Weak::upgrade) {
+            waiter.interrupt();
         }
+        let force = move || {
+            thread::sleep(FORCE_AFTER);
+            waiters.iter().filter_map(Weak::upgrade).for_each(|waiter| waiter.force());
+        };
+        // Without this thread, who does not end in order ends with the process.
+        let _ = thread::Builder::new().name("force".into()).spawn(force);
+    }
+
+    /// Waits until all who had to be woken are. Who was woken first might else
+    /// end the process while another thread is still at it, with a socket call
+    /// made and not yet traced.
+    pub fn settle(&self) {
+        drop(self.0.waking.lock());
     }
 
     /// Wakes `waiter` when the stop comes; at once if it has come already.

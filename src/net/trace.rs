@@ -27,6 +27,9 @@ const TOLD_AFTER: [Duration; 4] =
 /// How often the waiting calls are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// How long the end of the process waits for a call that may never return.
+const SETTLE_WITHIN: Duration = Duration::from_millis(100);
+
 /// Bytes of a payload that a line shows.
 const SHOWN_BYTES: usize = 32;
 
@@ -220,6 +223,26 @@ impl Trace {
         let result = run();
         tracer.end(&span, &call, result.as_ref().map(|_| 0));
         result
+    }
+
+    /// Waits a moment for calls of other threads that have returned, or are
+    /// about to, and are not told of yet: before the process ends.
+    pub fn settle(&self) {
+        let Some(tracer) = self.0.as_deref() else { return };
+        let since = Instant::now();
+        while !tracer.kept().waiting.is_empty() && since.elapsed() < SETTLE_WITHIN {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Notes a call before it is made, where another thread's call may return
+    /// first because of it.
+    pub fn foretell(&self, call: impl FnOnce() -> Call<'static>) {
+        let Some(tracer) = self.0.as_deref() else { return };
+        let call = call();
+        if let Some(fd) = meaning::fd_of(&call, None) {
+            tracer.kept().facts.entry(fd).or_default().learn(&call, Ok(0));
+        }
     }
 
     /// A wait that is no socket call, such as `epoll_wait(2)`: it gets no

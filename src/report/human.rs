@@ -320,6 +320,7 @@ fn counters_text(messages: &Messages) -> String {
     let odd = format!("{lost} lost{late}, {duplicate} duplicate, {reordered} reordered");
     match messages.view {
         View::Client => format!("{sent} sent, {received} received, {odd}"),
+        View::Sender { .. } if *sent == 0 => "nothing was sent".to_owned(),
         View::Sender { numbered: false } => format!("{sent} sent; whether they arrived, nobody says"),
         View::Sender { numbered: true } if messages.receivers.is_empty() => {
             format!("{sent} sent; no receiver acknowledged any")

@@ -5,12 +5,12 @@ use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::books::Books;
 use super::session::{Client, End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, is_over_soon};
+use crate::net::host::Host;
 use crate::net::socket::{Socket, is_timeout};
 use crate::net::trace::Call;
 use crate::report::Reason;
@@ -24,14 +24,13 @@ pub struct Service<R> {
     pub books: Arc<Books>,
     pub listener: Arc<Socket>,
     reception: R,
-    present: Mutex<usize>,
-    left: Condvar,
+    crowd: Arc<Crowd>,
 }
 
 impl<R: Reception> Service<R> {
     pub fn new(books: Arc<Books>, listener: Socket, reception: R) -> Arc<Service<R>> {
         let listener = super::registered(&books.host, listener);
-        Arc::new(Service { books, listener, reception, present: Mutex::new(0), left: Condvar::new() })
+        Arc::new(Service { books, listener, reception, crowd: Arc::default() })
     }
 
     /// Waits in accept for the next client. `None`: the server stops, or has
@@ -74,16 +73,17 @@ impl<R: Reception> Service<R> {
         self.books.closed(&client, reason);
     }
 
-    /// Counts a client in, until the returned guard is dropped.
-    pub fn enter(self: &Arc<Self>) -> Presence<R> {
-        *self.present() += 1;
-        Presence(self.clone())
+    /// Counts a thread in, until the returned guard is dropped: last of all,
+    /// for then the server may end.
+    pub fn enter(&self) -> Presence {
+        *self.crowd.count() += 1;
+        Presence(self.crowd.clone())
     }
 
-    /// Waits until all clients have left; once the server stops, no longer
-    /// than the grace it gives them.
+    /// Waits until all threads have left; once the server stops, no longer
+    /// than the grace it gives their clients.
     pub fn wait_for_all(&self) {
-        let mut present = self.present();
+        let mut present = self.crowd.count();
         let mut stopped_at = None;
         while *present > 0 {
             if self.books.host.stop.is_asked() {
@@ -94,21 +94,30 @@ impl<R: Reception> Service<R> {
             }
             // The stop cannot wake this wait, so it looks up now and then.
             let slice = Duration::from_millis(20);
-            present = self.left.wait_timeout(present, slice).unwrap_or_else(PoisonError::into_inner).0;
+            present = self.crowd.left.wait_timeout(present, slice).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-
-    fn present(&self) -> MutexGuard<'_, usize> {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A client that is being served.
-pub struct Presence<R: Reception>(Arc<Service<R>>);
+/// How many threads serve.
+#[derive(Default)]
+struct Crowd {
+    count: Mutex<usize>,
+    left: Condvar,
+}
 
-impl<R: Reception> Drop for Presence<R> {
+impl Crowd {
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that serves.
+pub struct Presence(Arc<Crowd>);
+
+impl Drop for Presence {
     fn drop(&mut self) {
-        *self.0.present() -= 1;
+        *self.0.count() -= 1;
         self.0.left.notify_all();
     }
 }
@@ -126,6 +135,7 @@ impl<S: Session> Conversation<'_, S> {
     fn hold(mut self) -> Reason {
         match self.talk() {
             Ok(reason) => reason,
+            Err(_) if self.books.host.stop.is_asked() => Reason::ServerStop,
             Err(error) if is_gone(&error) => {
                 self.session.ended(End::Reset, &mut self.out);
                 Reason::Reset
@@ -166,10 +176,8 @@ impl<S: Session> Conversation<'_, S> {
             match then {
                 Then::Continue => return Ok(None),
                 Then::Close(reason) => return Ok(Some(reason)),
-                Then::Pause(time) => {
-                    self.sleep(time);
-                    then = self.session.resumed(&mut self.out);
-                }
+                Then::Pause(time) if self.sleep(time) => return Ok(Some(Reason::ServerStop)),
+                Then::Pause(_) => then = self.session.resumed(&mut self.out),
             }
         }
     }
@@ -183,11 +191,13 @@ impl<S: Session> Conversation<'_, S> {
         Ok(())
     }
 
-    fn sleep(&self, time: Duration) {
-        let trace = &self.books.host.trace;
+    /// Sleeps, unless the server stops: says whether it does.
+    fn sleep(&self, time: Duration) -> bool {
+        let Host { trace, stop, .. } = &self.books.host;
         let span = trace.begin("sleep");
-        thread::sleep(time);
+        let stops = stop.wait(time);
         trace.end(span, || Call::Sleep { time }, Ok(0));
+        stops
     }
 
     /// recv returned 0: the peer will send no more, or the server stops. The

@@ -20,6 +20,7 @@ pub mod datagrams;
 mod events;
 mod framed;
 pub mod group;
+mod inbox;
 mod iterative;
 mod pool;
 mod session;

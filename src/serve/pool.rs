@@ -17,9 +17,12 @@ pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R, wo
     let service = Service::new(books, listener, reception);
     let mut started = 0;
     for number in 1..=workers {
-        let service = service.clone();
-        let name = format!("worker-{number}");
-        let spawned = thread::Builder::new().name(name).spawn(move || work(&service));
+        let (service, present) = (service.clone(), service.enter());
+        let spawned = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            work(&service);
+            drop(service);
+            drop(present);
+        });
         started += usize::from(spawned.is_ok());
     }
     if started == 0 {
@@ -28,8 +31,7 @@ pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R, wo
     service.wait_for_all();
 }
 
-fn work<R: Reception>(service: &Arc<Service<R>>) {
-    let _present = service.enter();
+fn work<R: Reception>(service: &Service<R>) {
     while let Some((socket, client)) = service.accept() {
         if service.books.is_full() {
             // The last client asked for: the other workers need not wait for

@@ -16,13 +16,13 @@ pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) {
     let service = Service::new(books, listener, reception);
     while let Some((socket, client)) = service.accept() {
         let present = service.enter();
-        let service = service.clone();
         let name = format!("thread-{}", client.number);
         let spawned = thread::Builder::new().name(name).spawn({
             let service = service.clone();
             move || {
                 service.serve(&socket, client);
                 drop(socket); // close(2), before the client counts as gone
+                drop(service);
                 drop(present);
             }
         });
