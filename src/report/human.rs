@@ -46,7 +46,10 @@ struct Screen {
 
 /// The thread that speaks.
 pub fn speaker() -> String {
-    std::thread::current().name().unwrap_or("thread").to_owned()
+    match std::thread::current().name() {
+        Some("main") | None => "demo".to_owned(),
+        Some(name) => name.to_owned(),
+    }
 }
 
 /// Whether `--quiet` leaves this event out.
@@ -78,15 +81,22 @@ impl Human {
 
     /// Prints `lines`, then the table, over the table of `before` rows.
     fn print(&self, before: usize, table: &[String], lines: &str) {
+        // What moves the cursor is no colour, and stays where colours go.
+        let mut text = erase(before).into_bytes();
+        text.extend(self.colored(lines, self.color));
+        for row in table {
+            text.extend(self.colored(&format!("{row}\n"), self.color));
+        }
         let mut out = std::io::stdout().lock();
-        // Around the stream that takes out colours where none are wanted: it
-        // would take out this too.
-        let erased = out.write_all(erase(before).as_bytes());
-        let mut out = AutoStream::new(out, self.color);
-        let rows: String = table.iter().map(|row| format!("{row}\n")).collect();
-        let written =
-            erased.and_then(|()| out.write_all(lines.as_bytes())).and_then(|()| out.write_all(rows.as_bytes()));
-        self.pipe.note(written.and_then(|()| out.flush()));
+        self.pipe.note(out.write_all(&text).and_then(|()| out.flush()));
+    }
+
+    /// The text with its colours, or without. Whole, so that it goes out in
+    /// one write: the process may end between two.
+    fn colored(&self, text: &str, color: ColorChoice) -> Vec<u8> {
+        let mut colored = AutoStream::new(Vec::new(), color);
+        let _ = colored.write_all(text.as_bytes()); // memory takes all
+        colored.into_inner()
     }
 
     fn prefix(&self) -> String {
@@ -100,8 +110,7 @@ impl Human {
     fn trace(&self, line: String) {
         // Between our own lines on the same terminal, never inside one.
         let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut err = AutoStream::new(std::io::stderr().lock(), self.color_of_stderr());
-        let _ = err.write_all(line.as_bytes());
+        let _ = std::io::stderr().write_all(&self.colored(&line, self.color_of_stderr()));
     }
 
     /// `auto` was decided by looking at stdout; stderr may be a file.

@@ -564,13 +564,21 @@ impl<R: Reception> Loop<R> {
         self.close_listener();
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
-            if self.connections[key].closing.is_none() {
-                self.call(key, |session, _, out| session.ended(End::ServerStop, out));
-                let connection = &mut self.connections[key];
-                connection.paused = false;
-                connection.closing.get_or_insert(Reason::ServerStop);
-            }
+            self.say_last_word(key);
             self.turn(key);
+        }
+    }
+
+    fn say_last_word(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        if connection.lingers {
+            connection.deadline = connection.deadline.min(Some(Instant::now() + LINGER_AT_STOP));
+        }
+        if connection.closing.is_none() {
+            self.call(key, |session, _, out| session.ended(End::ServerStop, out));
+            let connection = &mut self.connections[key];
+            connection.paused = false;
+            connection.closing.get_or_insert(Reason::ServerStop);
         }
     }
 
