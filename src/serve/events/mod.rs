@@ -11,14 +11,16 @@
 //! them all; a loop that is overloaded moves some to the one that has fewest
 //! ([`load`]).
 
+mod connection;
+mod inbox;
 mod load;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,23 +28,20 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
+use self::connection::Connection;
+use self::inbox::{Inbox, deal, lock};
 use self::load::Meter;
 use super::blocking::is_gone;
 use super::books::Books;
-use super::session::{Client, End, Outbox, Reception, Session, Then};
+use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
-use crate::net::polled::{PolledListener, PolledStream, SHORT_READ_DRAINS};
+use crate::net::polled::{PolledListener, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
-use crate::net::stop::Interrupt;
 use crate::report::Reason;
 
 /// Room for one recv, shared by all clients of a loop: as long as a message
 /// may be.
 const BUFFER_BYTES: usize = 64 * 1024;
-
-/// Whether an overloaded loop is known by [`load`]; where it is not, clients
-/// are dealt out evenly as they come.
-const LOAD_IS_KNOWN: bool = cfg!(target_os = "linux");
 
 /// Clients accepted before the others get their turn.
 const ACCEPTS_PER_TURN: usize = 256;
@@ -77,81 +76,6 @@ fn spawn<R: Reception>(number: usize, mut other: Loop<R>) -> io::Result<thread::
     let builder = thread::Builder::new().name(format!("loop-{number}"));
     // Where no thread is to be had, nobody hands clients to this loop.
     builder.spawn(move || other.run()).inspect_err(|_| lock(&inbox.arrivals).gone = true)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where a loop gets its clients from.
-struct Inbox<S> {
-    arrivals: Mutex<Arrivals<S>>,
-    waker: Waker,
-    /// Clients the loop has, those in the inbox included.
-    load: AtomicUsize,
-    /// No more clients will be accepted.
-    closed: AtomicBool,
-}
-
-struct Arrivals<S> {
-    connections: Vec<Connection<S>>,
-    /// The loop has ended, and looks in here no more.
-    gone: bool,
-}
-
-impl<S> Inbox<S> {
-    fn new(waker: Waker) -> Arc<Inbox<S>> {
-        let arrivals = Mutex::new(Arrivals { connections: Vec::new(), gone: false });
-        Arc::new(Inbox { arrivals, waker, load: AtomicUsize::new(0), closed: AtomicBool::new(false) })
-    }
-
-    fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
-    }
-
-    /// Takes a connection; gives it back where the loop has ended.
-    fn put(&self, connection: Connection<S>) -> Option<Connection<S>> {
-        let mut arrivals = lock(&self.arrivals);
-        if arrivals.gone {
-            return Some(connection);
-        }
-        self.load.fetch_add(1, Ordering::Relaxed);
-        arrivals.connections.push(connection);
-        None
-    }
-
-    fn wake(&self) {
-        let _ = self.waker.wake(); // fails only for a loop that is gone
-    }
-}
-
-impl<S: Send> Interrupt for Inbox<S> {
-    fn interrupt(&self) {
-        self.wake();
-    }
-}
-
-/// A client's connection, and how far its conversation has come.
-struct Connection<S> {
-    stream: PolledStream,
-    client: Client,
-    session: S,
-    opened: bool,
-    /// Said by the session, not yet taken by the system.
-    pending: Vec<u8>,
-    /// There may be bytes to receive: an edge came, and EAGAIN has not.
-    readable: bool,
-    /// The edge said that FIN or RST has come: read until it is seen.
-    hung_up: bool,
-    fin_received: bool,
-    paused: bool,
-    closing: Option<Reason>,
-    /// Our FIN is sent, the peer's is awaited.
-    lingers: bool,
-    /// When patience, a pause or lingering is over.
-    deadline: Option<Instant>,
-    /// The deadline that the loop's timers know.
-    armed: Option<Instant>,
 }
 
 struct Accepting {
@@ -588,55 +512,6 @@ impl<R: Reception> Loop<R> {
         drop(connection); // close(2), before the client counts as gone
         self.inbox.load.fetch_sub(1, Ordering::Relaxed);
         self.books.closed(&client, reason);
-    }
-}
-
-impl<S> Connection<S> {
-    fn new(stream: PolledStream, client: Client, session: S) -> Connection<S> {
-        Connection {
-            stream,
-            client,
-            session,
-            opened: false,
-            pending: Vec::new(),
-            readable: false,
-            hung_up: false,
-            fin_received: false,
-            paused: false,
-            closing: None,
-            lingers: false,
-            deadline: None,
-            armed: None,
-        }
-    }
-
-    /// Whether there is nothing more to say or to hear, and why.
-    fn is_over(&self) -> Option<Reason> {
-        if !self.fin_received || self.paused || !self.pending.is_empty() {
-            return None;
-        }
-        Some(self.closing.unwrap_or(Reason::Fin))
-    }
-
-    /// The peer is gone: nothing more can be said, nothing will be heard.
-    fn break_off(&mut self, error: &io::Error) {
-        self.pending = Vec::new();
-        (self.fin_received, self.readable, self.paused) = (true, false, false);
-        self.closing = Some(if is_gone(error) { Reason::Reset } else { Reason::Error });
-    }
-}
-
-/// Hands a new client to the accepting loop, the first, which looks into its
-/// inbox anyway; or, where load is not known, to the loop that has fewest.
-fn deal<S>(connection: Connection<S>, inboxes: &[Arc<Inbox<S>>]) {
-    let fewest = inboxes.iter().min_by_key(|inbox| inbox.load());
-    let inbox = if LOAD_IS_KNOWN { inboxes.first() } else { fewest };
-    if let Some(inbox) = inbox {
-        let refused = inbox.put(connection);
-        if !Arc::ptr_eq(inbox, &inboxes[0]) {
-            inbox.wake();
-        }
-        let _ = refused.and_then(|connection| inboxes[0].put(connection));
     }
 }
 
