@@ -281,6 +281,7 @@ fn why(attempt: Attempt, kind: ErrorKind) -> &'static str {
             "no entry of the routing table leads there, or the last router gave up"
         }
         (_, ErrorKind::PermissionDenied) => "the system does not allow it",
+        (SendFrom, ErrorKind::InvalidInput) => "both ends of a conversation have addresses of the same IP version",
         (Read | Write, ErrorKind::NotFound) => "there is no such file or folder",
         _ => "the operating system refused",
     }
@@ -298,7 +299,12 @@ fn advice(attempt: Attempt, kind: ErrorKind) -> &'static str {
             "an address of this host, or no --bind: the system chooses one by the route"
         }
         (Bind, ErrorKind::AddrNotAvailable) => "127.0.0.1 for this host alone, 0.0.0.0 for all its interfaces",
-        (Join, _) | (_, ErrorKind::NetworkUnreachable) => "name an interface: --interface lo",
+        (Join, _) => "name an interface: --interface lo",
+        (Write, _) => "a folder that you may write to",
+        (SendFrom, ErrorKind::InvalidInput) => "an address of the same kind, or no --bind",
+        (_, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {
+            "check the address; the routing table (ip route, netstat -r) lists where routes lead"
+        }
         (_, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {
             "look at what the server printed"
         }

@@ -128,8 +128,7 @@ impl Asker<'_> {
         let reply = self.send_and_receive(message, expected, started);
         let reply = reply.map_err(|(attempt, cause)| self.lost(attempt, &cause, started))?;
         let Some(reply) = reply else {
-            // The server was asked to close, and did: nothing is owed.
-            self.books.sent -= 1;
+            // The server was asked to close, and did: no reply is owed.
             return Ok(Some(Reason::Asked));
         };
         let rtt = started.elapsed();
@@ -152,6 +151,10 @@ impl Asker<'_> {
 
     fn lost(&mut self, attempt: Attempt, cause: &io::Error, started: Instant) -> Error {
         self.books.lost += 1;
+        if !self.received.is_empty() {
+            let payload = Payload(std::mem::take(&mut self.received));
+            self.host.emit(Event::Received { peer: self.connection.peer, client: None, payload });
+        }
         if is_timeout(cause) {
             self.host.emit(Event::Lost {
                 seq: self.books.sent,
@@ -221,6 +224,8 @@ impl Asker<'_> {
         let (reason, failure) = match talked {
             Ok(Some(reason)) => (reason, None),
             Ok(None) => (self.say_goodbye(), None),
+            // Whatever ended the wait, it was our own stop.
+            Err(error) if self.host.stop.is_asked() => (Reason::Asked, Some(error)),
             Err(error) => (reason_of(error.kind()), Some(error)),
         };
         let peer = self.connection.peer;
@@ -233,7 +238,7 @@ impl Asker<'_> {
             self.host.emit_error(error);
         }
         self.books.rtt_us = RoundTrips::of(self.trips);
-        let short = self.books.received < self.books.sent || self.complaints > 0;
+        let short = self.books.lost > 0 || self.complaints > 0;
         self.host.emit(Event::Summary(Summary::Messages(self.books)));
         match failure {
             Some(error) => Ok(error.status()),

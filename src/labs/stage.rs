@@ -12,7 +12,7 @@ use crate::net::addr::Host as AddrHost;
 use crate::net::host::Host;
 use crate::net::stop::Stop;
 use crate::report::recorder::Recorder;
-use crate::report::{Event, Payload};
+use crate::report::{Event, Payload, Summary};
 
 /// How long a demo's server may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -65,8 +65,11 @@ pub type Part<'a> = (&'static str, Box<dyn FnOnce(&Host) -> Result<Status> + Sen
 
 /// Plays a lab's demo and tells what was seen.
 pub fn play(host: &Host, demo: fn(&Stage) -> Result<Seen>) -> Result<Status> {
+    let began = Instant::now();
     let seen = demo(&Stage { host: host.clone() })?;
-    host.notice(seen.text);
+    let elapsed = began.elapsed();
+    host.emit(Event::Shown { name: host.lab, ok: seen.ok, seen: seen.text, elapsed });
+    host.emit(Event::Summary(Summary::Demos { labs: 1, failed: usize::from(!seen.ok), elapsed }));
     Ok(if seen.ok { Status::Done } else { Status::No })
 }
 

@@ -150,6 +150,7 @@ fn client(host: &Host, addr: &Addr, options: &ask::Options) -> Result<Status> {
                 compare(host, &connection, &answer);
                 host.emit(Event::Closed { peer, client: None, reason: Reason::Fin });
             }
+            Err(_) if host.stop.is_asked() => counts.lost += 1,
             Err(cause) => {
                 counts.lost += 1;
                 host.emit_error(&Error::new(Attempt::Receive, format!("tcp {peer}"), &cause));
@@ -165,6 +166,7 @@ fn client(host: &Host, addr: &Addr, options: &ask::Options) -> Result<Status> {
 /// Everything up to the server's FIN: its end is the answer's end.
 fn read_answer(connection: &Connection, options: &ask::Options) -> std::io::Result<Vec<u8>> {
     connection.socket.wait_at_most(Some(options.timeout))?;
+    let deadline = Instant::now() + options.timeout;
     let (mut answer, mut buffer) = (Vec::new(), [0; ANSWER_ROOM]);
     loop {
         match connection.socket.recv(&mut buffer)? {
@@ -172,8 +174,9 @@ fn read_answer(connection: &Connection, options: &ask::Options) -> std::io::Resu
             0 => return Ok(answer),
             got => answer.extend_from_slice(&buffer[..got]),
         }
-        if answer.len() > MAX_ANSWER_BYTES {
-            return Err(std::io::Error::other("the answer has no end"));
+        // Bytes that trickle in, or never end, would start each wait anew.
+        if answer.len() > MAX_ANSWER_BYTES || Instant::now() > deadline {
+            return Err(ErrorKind::TimedOut.into());
         }
     }
 }

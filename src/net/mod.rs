@@ -36,6 +36,11 @@ pub fn resolve(addr: &Addr, default_host: IpAddr, default_port: u16) -> Result<V
         Ok(_) => io::ErrorKind::NotFound.into(),
         Err(cause) => cause,
     };
+    if let Some(addr::Host::Scoped(_, zone)) = &addr.host {
+        return Err(Error::other(Attempt::Interface, zone, "no such interface")
+            .because(format!("what stands after % in {addr} names the link on which the address is meant"))
+            .next("the name or number of an interface that has IPv6; netlab multicast receive lists those there are"));
+    }
     // Resolvers have a dozen codes for "unknown"; all of them mean this.
     let cause = io::Error::new(io::ErrorKind::NotFound, cause);
     Err(Error::new(Attempt::Resolve, addr.host_text(), &cause))
@@ -70,7 +75,18 @@ fn first_of<T>(
         [only] => format!("{proto} {only}"),
         many => format!("{proto} {addr} ({})", many.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")),
     };
-    Err(Error::new(attempt, subject.unwrap_or_else(tried), &cause))
+    let error = Error::new(attempt, subject.unwrap_or_else(tried), &cause);
+    Err(match addrs.iter().find(|at| lacks_zone(at)) {
+        Some(at) if cause.kind() == io::ErrorKind::InvalidInput => error
+            .because("an address that begins with fe80 exists on every link, and none is named")
+            .next(format!("[{}%eth0]:{}, with an interface of this host", at.ip(), at.port())),
+        _ => error,
+    })
+}
+
+/// Whether an address is of one link only, and does not say of which.
+fn lacks_zone(addr: &SocketAddr) -> bool {
+    matches!(addr, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }
 
 /// Lets a server restart through TIME_WAIT. On Windows SO_REUSEADDR would let
@@ -87,7 +103,8 @@ fn bind_client(socket: &Socket, bind: &Addr, peer: &SocketAddr) -> std::result::
     let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let bound = bind.resolve(any, 0).and_then(|addrs| {
         let fits = addrs.iter().find(|addr| addr.is_ipv4() == peer.is_ipv4());
-        socket.bind(*fits.unwrap_or(&addrs[0]))
+        let other = || io::Error::new(io::ErrorKind::InvalidInput, format!("{} is of the other IP version", peer.ip()));
+        socket.bind(*fits.ok_or_else(other)?)
     });
     bound.map_err(|cause| (Attempt::SendFrom, Some(bind.to_string()), cause))
 }

@@ -23,7 +23,7 @@ pub trait Interrupt: Send + Sync {
 }
 
 /// How long those who were woken may take to end in order.
-const FORCE_AFTER: Duration = Duration::from_millis(1500);
+const FORCE_AFTER: Duration = Duration::from_millis(1400);
 
 /// A request to stop, shared by all who have to heed it.
 #[derive(Clone, Default)]

@@ -12,6 +12,7 @@ use super::session::{Client, End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, is_over_soon};
 use crate::net::host::Host;
 use crate::net::socket::{Socket, is_timeout};
+use crate::net::stop::Interrupt;
 use crate::net::trace::Call;
 use crate::report::Reason;
 
@@ -22,14 +23,15 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// What the threads of a blocking server share.
 pub struct Service<R> {
     pub books: Arc<Books>,
-    pub listener: Arc<Socket>,
+    /// Taken out, and so closed, when no more clients are to come.
+    listener: Mutex<Option<Arc<Socket>>>,
     reception: R,
     crowd: Arc<Crowd>,
 }
 
 impl<R: Reception> Service<R> {
     pub fn new(books: Arc<Books>, listener: Socket, reception: R) -> Arc<Service<R>> {
-        let listener = super::registered(&books.host, listener);
+        let listener = Mutex::new(Some(super::registered(&books.host, listener)));
         Arc::new(Service { books, listener, reception, crowd: Arc::default() })
     }
 
@@ -37,12 +39,17 @@ impl<R: Reception> Service<R> {
     /// served as many as it was asked to.
     pub fn accept(&self) -> Option<(Arc<Socket>, Client)> {
         while !self.books.host.stop.is_asked() && !self.books.is_full() {
-            match self.listener.accept() {
+            let listener = self.listener().clone()?;
+            match listener.accept() {
                 // On systems where nothing else wakes accept, the stop comes
                 // as a connection of our own.
                 Ok(_) if self.books.host.stop.is_asked() => return None,
                 Ok((socket, peer)) => {
                     let client = self.books.number(peer, || socket.local_addr());
+                    drop(listener);
+                    if self.books.is_full() {
+                        self.close_listener();
+                    }
                     return Some((super::registered(&self.books.host, socket), client));
                 }
                 // ECONNABORTED: the client gave up while it waited in the
@@ -56,6 +63,21 @@ impl<R: Reception> Service<R> {
             }
         }
         None
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<Arc<Socket>>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last client asked for has come: whoever comes now is refused.
+    fn close_listener(&self) {
+        let listener = self.listener().take();
+        // Workers of a pool may be waiting on it, and hold it as well.
+        if let Some(listener) = listener
+            && Arc::strong_count(&listener) > 1
+        {
+            listener.interrupt();
+        }
     }
 
     /// Serves one client to its end.
@@ -222,7 +244,6 @@ impl<S: Session> Conversation<'_, S> {
                 Ok(0) => return Ok(reason),
                 Ok(got) => self.books.received(&self.client, &buffer[..got]),
                 Err(error) if is_timeout(&error) => break,
-                Err(error) if is_gone(&error) => break,
                 Err(error) => return Err(error),
             }
         }

@@ -42,8 +42,10 @@ use crate::report::{Event, Proto, Summary};
 
 use self::books::Books;
 
-/// How long present clients may take to finish once the server stops.
-pub const GRACE: Duration = Duration::from_secs(2);
+/// How long present clients may take to finish once the server stops: they are
+/// promised 2 s, and some of it goes on the way. What blocks is ended a little
+/// earlier ([`crate::net::stop`]).
+pub const GRACE: Duration = Duration::from_millis(1700);
 
 /// How long a client may take to answer our FIN with its own.
 const LINGER: Duration = Duration::from_secs(2);

@@ -10,7 +10,6 @@ use super::blocking::Service;
 use super::books::Books;
 use super::session::Reception;
 use crate::net::socket::Socket;
-use crate::net::stop::Interrupt;
 
 /// Serves until told to stop.
 pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R, workers: u16) {
@@ -33,11 +32,6 @@ pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R, wo
 
 fn work<R: Reception>(service: &Service<R>) {
     while let Some((socket, client)) = service.accept() {
-        if service.books.is_full() {
-            // The last client asked for: the other workers need not wait for
-            // another one.
-            service.listener.interrupt();
-        }
         service.serve(&socket, client);
     }
 }

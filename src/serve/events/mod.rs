@@ -368,11 +368,13 @@ impl<R: Reception> Loop<R> {
         if out.bytes().is_empty() {
             return;
         }
-        books.sent(&connection.client, out.bytes());
         let mut sent = 0;
         if connection.pending.is_empty() {
             match connection.stream.send(out.bytes()) {
-                Ok(count) => sent = count,
+                Ok(count) => {
+                    sent = count;
+                    books.sent(&connection.client, &out.bytes()[..sent]);
+                }
                 Err(error) if can_wait(&error) => {}
                 Err(error) => {
                     out.clear();
@@ -386,10 +388,14 @@ impl<R: Reception> Loop<R> {
 
     /// Sends what is pending. Says whether nothing is left.
     fn flush(&mut self, key: usize) -> bool {
-        let connection = &mut self.connections[key];
+        let Loop { connections, books, .. } = self;
+        let connection = &mut connections[key];
         while !connection.pending.is_empty() {
             match connection.stream.send(&connection.pending) {
-                Ok(sent) => drop(connection.pending.drain(..sent)),
+                Ok(sent) => {
+                    books.sent(&connection.client, &connection.pending[..sent]);
+                    connection.pending.drain(..sent);
+                }
                 Err(error) if can_wait(&error) => return false,
                 Err(error) => {
                     connection.break_off(&error);
