@@ -1,11 +1,10 @@
 //! The commands: one variant each, and the match that runs it.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anstream::ColorChoice;
@@ -28,6 +27,7 @@ use crate::report::{self, ClosedPipe, Event, Report, Summary};
 #[derive(Debug, Parser)]
 #[command(
     name = "netlab",
+    bin_name = "netlab",
     version,
     after_help = "Examples:
   netlab demo
@@ -149,7 +149,7 @@ impl Command {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
@@ -159,34 +159,56 @@ pub fn main() -> ExitCode {
     ExitCode::from(status as u8)
 }
 
+/// Help and version are answers, all else is a question that cannot be asked:
+/// told as clap tells it, and with `--json` as an event as well.
+fn refuse(error: &clap::Error) -> ! {
+    let wants_json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if error.use_stderr() && wants_json {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let why = "the command line cannot be understood, so nothing was opened".to_owned();
+        let next = "the command's --help, which has examples".to_owned();
+        Json::new("netlab", false, false, ClosedPipe::new(|_| {})).write(&Event::Error { message, why, next });
+    }
+    error.exit()
+}
+
 /// A command's output, and the request to stop when nobody reads it any more.
 struct Desk {
     report: Arc<dyn Report>,
     stop: Stop,
-    closed: Arc<AtomicBool>,
+    /// How writing to standard output failed, if it did.
+    failed: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl Desk {
     fn new(output: &Output, lab: &'static str, timeline: bool) -> Desk {
-        let (stop, closed) = (Stop::on_signals(), Arc::new(AtomicBool::new(false)));
+        let (stop, failed) = (Stop::on_signals(), Arc::new(Mutex::new(None)));
         let pipe = ClosedPipe::new({
-            let (stop, closed) = (stop.clone(), closed.clone());
-            move || {
-                closed.store(true, Ordering::Relaxed);
+            let (stop, failed) = (stop.clone(), failed.clone());
+            move |error| {
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 stop.ask();
             }
         });
-        let report: Arc<dyn Report> = match output.json {
-            true => Arc::new(Json::new(lab, output.quiet, timeline, pipe)),
-            false => Arc::new(Human::new(output.quiet, timeline, output.color(), pipe)),
+        let report: Arc<dyn Report> = if output.json {
+            Arc::new(Json::new(lab, output.quiet, timeline, pipe))
+        } else {
+            Arc::new(Human::new(output.quiet, timeline, output.color(), pipe))
         };
-        Desk { report, stop, closed }
+        Desk { report, stop, failed }
     }
 
-    /// The exit status: a closed standard output is nobody's failure.
+    /// The exit status. A standard output that nobody reads any more is no
+    /// failure; one that cannot be written is.
     fn status(&self, result: anyhow::Result<Status>) -> Status {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         match result {
-            _ if self.closed.load(Ordering::Relaxed) => Status::Done,
+            _ if failed.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) => Status::Done,
+            Ok(_) if let Some(cause) = &failed => {
+                report::emit_error(&*self.report, &Error::new(Attempt::Write, "standard output", cause));
+                Status::No
+            }
             Ok(status) => status,
             Err(failure) => {
                 let error = failure.downcast::<Error>().unwrap_or_else(|failure| {
@@ -220,10 +242,7 @@ impl Output {
 fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
     let is_demo = lab.role() == Role::Demo;
     let desk = Desk::new(output, name, is_demo);
-    let trace = match output.trace || is_demo {
-        true => Trace::to(desk.report.clone(), lab.role().name()),
-        false => Trace::off(),
-    };
+    let trace = if output.trace || is_demo { Trace::to(desk.report.clone(), lab.role().name()) } else { Trace::off() };
     let host = Host { lab: name, report: desk.report.clone(), trace, stop: desk.stop.clone() };
     let ended = lab.run(&host);
     desk.stop.settle();
@@ -260,7 +279,9 @@ fn write_completions(shell: clap_complete::Shell) -> anyhow::Result<Status> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "netlab", &mut script);
     match std::io::stdout().write_all(&script) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the completions"),
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::new(Attempt::Write, "standard output", &cause)).context("completions")
+        }
         _ => Ok(Status::Done),
     }
 }

@@ -103,12 +103,12 @@ impl Error {
             next: None,
             status: Status::No,
         };
-        match is_message_too_long(cause) {
-            true => error
-                .because("one datagram holds at most 65,507 bytes by IPv4, 65,527 by IPv6; nothing was sent")
-                .next("a shorter message, such as --size 65507"),
-            false => error,
+        if !is_message_too_long(cause) {
+            return error;
         }
+        error
+            .because("one datagram holds at most 65,507 bytes by IPv4, 65,527 by IPv6; nothing was sent")
+            .next("a shorter message, such as --size 65507")
     }
 
     /// A failure that no system call reported.
@@ -202,18 +202,19 @@ fn is_no_device(cause: &io::Error) -> bool {
     cause.raw_os_error() == Some(libc::ENODEV)
 }
 
-/// `EMSGSIZE`, which has no kind either.
-fn is_message_too_long(cause: &io::Error) -> bool {
+#[cfg(not(unix))]
+fn is_no_device(_: &io::Error) -> bool {
+    false
+}
+
+/// Whether a datagram was longer than one can be: `EMSGSIZE`, which has no
+/// kind either.
+pub fn is_message_too_long(cause: &io::Error) -> bool {
     #[cfg(unix)]
     const CODE: i32 = libc::EMSGSIZE;
     #[cfg(not(unix))]
     const CODE: i32 = 10040;
     cause.raw_os_error() == Some(CODE)
-}
-
-#[cfg(not(unix))]
-fn is_no_device(_: &io::Error) -> bool {
-    false
 }
 
 fn cause_words(attempt: Attempt, cause: &io::Error) -> String {
@@ -230,6 +231,7 @@ fn cause_words(attempt: Attempt, cause: &io::Error) -> String {
         ErrorKind::HostUnreachable => "host unreachable",
         ErrorKind::NetworkDown => "network down",
         ErrorKind::TimedOut => "timed out",
+        ErrorKind::Interrupted => "stopped",
         ErrorKind::PermissionDenied => "permission denied",
         ErrorKind::NotFound if attempt == Attempt::Resolve => "unknown name",
         ErrorKind::NotFound => "not found",
@@ -250,6 +252,7 @@ fn os_words(cause: &io::Error) -> String {
 fn why(attempt: Attempt, kind: ErrorKind) -> &'static str {
     use Attempt::*;
     match (attempt, kind) {
+        (_, ErrorKind::Interrupted) => "you asked to stop before there was an answer",
         (Resolve, _) => "no name service knows this name (or none could be asked)",
         (Connect | Send | Receive, ErrorKind::ConnectionRefused) => {
             "the host answered, and nothing listens on that port"
@@ -290,7 +293,8 @@ fn why(attempt: Attempt, kind: ErrorKind) -> &'static str {
 fn advice(attempt: Attempt, kind: ErrorKind) -> &'static str {
     use Attempt::*;
     match (attempt, kind) {
-        (Resolve, _) => "check the spelling, or give the address in digits, such as 127.0.0.1",
+        (_, ErrorKind::Interrupted) => "the same again, and more patience",
+        (Resolve, _) => "check the spelling, or give an address such as 127.0.0.1:5003; messages come after it",
         (Connect | Send | Receive, ErrorKind::ConnectionRefused) => "start the server first",
         (Connect | Receive, ErrorKind::TimedOut) => "check the address, or wait longer with --timeout 30s",
         (Bind | SendFrom, ErrorKind::AddrInUse) => "another port, or port 0 to let the system choose",

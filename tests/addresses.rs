@@ -151,6 +151,38 @@ fn an_interface_that_this_host_does_not_have_is_named() {
     let run = run(["tcp-echo", "server", "[fe80::1%nowhere0]:0"]);
     assert!([1, 2].contains(&run.code()), "{run:?}");
     assert!(run.stderr.contains("nowhere0"), "{run:?}");
+    for lab in labs() {
+        let run = support::run([lab, "client", "[fe80::1%nope]:5"]);
+        assert!([1, 2].contains(&run.code()), "{lab}: {run:?}");
+        let message = run.stderr.lines().next().unwrap();
+        assert!(message.contains("nope") && message.contains("interface"), "{lab}: {run:?}");
+        assert!(!message.contains("unknown name"), "{lab}: an address is no name: {run:?}");
+    }
+}
+
+#[test]
+fn an_address_of_one_link_without_a_zone_is_told_so() {
+    for lab in labs() {
+        for role in ["client", "server"] {
+            let run = run([lab, role, "[fe80::1]:5"]).ended(1);
+            let [why, next] = [1, 2].map(|line| run.stderr.lines().nth(line).unwrap().to_owned());
+            assert!(why.contains("link"), "{lab} {role}: {run:?}");
+            assert!(next.contains("[fe80::1%"), "it says where the zone goes: {lab} {role}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn an_address_to_send_from_must_be_of_the_servers_ip_version() {
+    for lab in labs() {
+        let server = Server::start(lab, &[]);
+        let run = run([lab, "client", &server.at_text(), "--bind", "[::1]:0"]).ended(1);
+        assert!(run.stderr.contains("IP version") && run.stderr.contains("[::1]:0"), "{lab}: {run:?}");
+        assert_eq!(run.stderr.lines().count(), 3, "{lab}: {run:?}");
+        let server = Server::at(lab, "[::1]:0", &[]);
+        let run = support::run([lab, "client", &server.at_text(), "--bind", "127.0.0.1"]).ended(1);
+        assert!(run.stderr.contains("IP version"), "{lab}: {run:?}");
+    }
 }
 
 #[test]
@@ -171,12 +203,52 @@ fn wrong_options_are_usage_errors_that_name_the_option() {
         &["udp-echo", "client", "--retries", "some"],
         &["udp-echo", "server", "--accept", "x"],
         &["tcp-echo", "server", "--color", "sometimes"],
+        // Longer than any clock here can count.
+        &["tcp-echo", "server", "--for", "500000000000y"],
+        &["udp-echo", "server", "--for", "500000000000y"],
+        &["mt-server", "client", "--timeout", "500000000000y"],
+        &["udp-echo", "client", "--timeout", "500000000000y"],
+        &["tcp-echo", "client", "--interval", "500000000000y"],
+        &["udp-echo", "client", "--interval", "500000000000y"],
     ];
     for line in table {
         let run = run(*line).ended(2);
         let option = line[2].split('=').next().unwrap();
         assert!(run.stderr.contains(option), "{line:?}: {run:?}");
+        assert!(!run.stderr.contains("panicked"), "{line:?}: {run:?}");
         assert_eq!(run.stdout, "");
+    }
+}
+
+#[test]
+fn a_time_of_centuries_is_taken_or_refused_and_never_a_panic() {
+    let server = Server::start("tcp-echo", &[]);
+    let at = server.at_text();
+    for time in ["500y", "292277026596y", "584000000000y", "18446744073709551615s", "99999999999999999999s"] {
+        let lines: &[&[&str]] = &[
+            &["tcp-echo", "client", &at, "hello", "--timeout", time],
+            &["tcp-echo", "client", &at, "hello", "--interval", time],
+            &["tcp-echo", "server", "127.0.0.1:0", "--accept", "1", "--for", time, "--no-such-option"],
+        ];
+        for line in lines {
+            let run = run(*line);
+            assert!([0, 2].contains(&run.code()) && !run.stderr.contains("panicked"), "{line:?}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_count_or_time_is_told_what_a_right_one_is() {
+    for lab in labs() {
+        let run = run([lab, "server", "--accept", "0"]).ended(2);
+        assert!(run.stderr.contains("1 or more"), "{lab}: {run:?}");
+    }
+    for line in
+        [["tcp-echo", "server", "--for"], ["udp-echo", "client", "--timeout"], ["mt-server", "client", "--interval"]]
+    {
+        let run = run([&line[..], &["soon"]].concat()).ended(2);
+        let examples = ["250ms", "500ms", "2s", "5s", "30s", "1m30s"];
+        assert!(examples.iter().any(|example| run.stderr.contains(example)), "{line:?}: {run:?}");
     }
 }
 
@@ -313,9 +385,9 @@ fn unknown_name() {
     }
 }
 
-#[test]
-fn timed_out() {
-    // A backlog that is full: the system answers no further SYN.
+/// A server whose backlog is full, so that the system answers no further SYN;
+/// and what keeps it so.
+fn full_backlog() -> (SocketAddr, socket2::Socket, Vec<TcpStream>) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(0).unwrap();
@@ -325,10 +397,76 @@ fn timed_out() {
         waiting.push(stream);
         assert!(waiting.len() < 100, "a backlog of 0 took 100 connections");
     }
+    (addr, socket, waiting)
+}
+
+#[test]
+fn timed_out() {
+    let (addr, _listener, _waiting) = full_backlog();
     for lab in TCP {
         let line = [lab, "client", &addr.to_string(), "--timeout", "300ms"];
         let run = fails(&line, &format!("cannot connect to tcp {addr}: timed out"));
         assert!(run.stderr.contains("no answer at all"), "{run:?}");
+    }
+}
+
+/// Waits until some socket of this host has sent a SYN to `addr` and waits for
+/// the answer.
+#[cfg(target_os = "linux")]
+fn await_syn_to(addr: SocketAddr) {
+    const SYN_SENT: &str = "02";
+    let SocketAddr::V4(v4) = addr else { panic!("{addr}") };
+    let ip = u32::from_ne_bytes(v4.ip().octets());
+    let remote = format!("{ip:08X}:{:04X}", v4.port());
+    let deadline = std::time::Instant::now() + support::DEADLINE;
+    loop {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut words = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        if words.any(|words| words[2] == remote && words[3] == SYN_SENT) {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "nobody connects to {addr}");
+        std::thread::sleep(Duration::from_millis(1)); // the kernel tells nobody
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_stopped_while_it_connects_ends_at_once_and_blames_nobody() {
+    for lab in TCP {
+        for (signal, more) in [("INT", &[][..]), ("TERM", &[]), ("INT", &["--json"]), ("INT", &["--trace"])] {
+            let (addr, _listener, _waiting) = full_backlog();
+            let at = addr.to_string();
+            let line = [&[lab, "client", &at, "--timeout", "1h"], more].concat();
+            let waiting = Running::start(netlab(&line));
+            await_syn_to(addr);
+            waiting.signal(signal);
+            // Long before the timeout, since this is waited for only 30 s.
+            let run = waiting.wait().ended(1);
+            let from = run.stderr.find("error: ").unwrap_or_else(|| panic!("no error: {run:?}"));
+            let error = &run.stderr[from..];
+            for blame in ["RST", "peer", "refused", "timed out", "panicked"] {
+                assert!(!error.contains(blame), "{lab} {signal} {more:?}: {blame}: {run:?}");
+            }
+            assert!(error.contains("stopped"), "{lab} {signal} {more:?}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn without_a_route_an_interface_is_no_advice() {
+    let Some(before) = apart() else { return skipped("no network namespace can be made here") };
+    // With lo down, and with lo up: there is no route to 10.1.2.3 in either.
+    let up = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"];
+    let is_up = tool("ip") && tool("unshare");
+    for before in [Some(&before[..]), is_up.then_some(&up[..])].into_iter().flatten() {
+        for lab in labs() {
+            let line: &[&str] = if lab.ends_with("info") { &[] } else { &["hello"] };
+            let run = run_command(within(before, &[&[lab, "client", "10.1.2.3:5"], line].concat()), b"").ended(1);
+            assert!(run.stderr.starts_with("error: cannot "), "{lab}: {run:?}");
+            assert!(run.stderr.contains("10.1.2.3:5"), "{lab}: {run:?}");
+            assert!(!run.stderr.contains("--interface"), "{lab} has no such option: {run:?}");
+        }
     }
 }
 
@@ -411,5 +549,48 @@ fn the_addresses_of_a_name_are_tried_one_after_the_other() {
         let name = format!("{}:{}", host.name, server.addr().port());
         let run = run_command(host.netlab(&["tcp-echo", "client", &name, "hello", "--json"]), b"").succeeded();
         assert_eq!(run.event("connected")["peer"], server.at_text());
+    }
+}
+
+/// A port of 127.0.0.1 that refuses datagrams: its socket is connected elsewhere.
+fn refusing_datagrams() -> (UdpSocket, u16) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect("127.0.0.1:9").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
+#[test]
+fn a_datagram_refused_by_one_address_of_a_name_goes_to_the_next() {
+    let Some(host) = TwoAddresses::new() else { return };
+    for lab in UDP {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let server = Server::at(lab, at, &[]);
+            let name = format!("{}:{}", host.name, server.addr().port());
+            let messages: &[&str] = if lab == "udp-echo" { &["hello", "again"] } else { &[] };
+            let line = [&[lab, "client", &name, "--timeout", "20s", "--json"], messages].concat();
+            let run = run_command(host.netlab(&line), b"").succeeded();
+            let replied = run.all("replied");
+            assert_eq!(replied.len(), messages.len().max(1), "{lab} {at}: {run:?}");
+            assert_eq!(run.event("summary")["lost"], 0, "{lab} {at}: {run:?}");
+            assert_eq!(run.event("summary")["received"], replied.len(), "{lab} {at}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn datagrams_refused_by_every_address_of_a_name_are_an_error_that_names_them_all() {
+    let Some(host) = TwoAddresses::new() else { return };
+    let (_held, port) = refusing_datagrams();
+    for lab in UDP {
+        let messages: &[&str] = if lab == "udp-echo" { &["hello"] } else { &[] };
+        let name = format!("{}:{port}", host.name);
+        let line = [&[lab, "client", &name, "--timeout", "20s"], messages].concat();
+        let run = run_command(host.netlab(&line), b"").ended(1);
+        let message = run.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        for tried in [format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
+            assert!(message.contains(&tried), "{tried}: {run:?}");
+        }
+        assert!(message.contains("connection refused"), "{run:?}");
     }
 }

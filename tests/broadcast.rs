@@ -16,7 +16,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use group::{Net, count, dropped, numbered, on_lo, peer, receive, texts, two_hosts};
+use group::{
+    Net, count, cut_after_the_ready_line, default_interface, dropped, numbered, on_lo, peer, receive, texts, two_hosts,
+};
 use serde_json::Value;
 use support::strace::{Strace, assert_same};
 use support::{Run, Running, Server, check_event, command, python, run, run_command, tool};
@@ -106,7 +108,8 @@ fn the_ready_line_comes_first() {
     let mut running = Running::start(on_lo(&[LAB, "recv", "0"]));
     let line = running.next_line().unwrap();
     assert!(line.starts_with("listening on udp 0.0.0.0:"), "{line}");
-    assert!(running.next_line().unwrap().contains("127.255.255.255 by lo"));
+    let heard = running.next_line().unwrap();
+    assert_eq!(heard, "broadcasts come to 127.255.255.255 and 255.255.255.255, by lo alone");
 }
 
 #[test]
@@ -338,6 +341,30 @@ fn a_name_that_could_mislead_is_a_usage_error() {
 }
 
 #[test]
+fn a_closed_stdout_ends_receivers_and_members_quietly() {
+    for role in [&["receive", "0"][..], &["join", "0", "--name", "alice"]] {
+        for options in [&[][..], &["--trace"]] {
+            let peer = peer();
+            let command = on_lo(&[&[LAB], role, options].concat());
+            let (status, stderr) = cut_after_the_ready_line(command, |at| {
+                peer.send_to(b"bob: hello", ("127.255.255.255", at.port())).unwrap();
+            });
+            assert_eq!(status.code(), Some(0), "{role:?} {options:?}: {stderr}");
+            assert!(!stderr.contains("error:") && !stderr.contains("panicked"), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_size_over_the_longest_is_told_once_and_nothing_is_counted_as_sent() {
+    for args in [&["--count", "3"][..], &["--count", "3", "--max-size", "70000"], &["hello", "--expect", "1"]] {
+        let run = send("5008", &[&["--size", "66000"], args].concat()).ended(1);
+        assert_eq!((run.all("error").len(), run.all("sent").len()), (1, 0), "{run:?}");
+        assert_eq!(count(&run.event("summary"), "sent"), 0);
+    }
+}
+
+#[test]
 fn a_member_whom_no_route_leads_to_the_others_is_told_why_and_exits_1() {
     let Some(net) = Net::new() else { return };
     let run = run_command(net.netlab(&[LAB, "join", "10.55.0.255", "--name", "alice"]), b"hello\n").ended(1);
@@ -365,6 +392,23 @@ fn what_one_source_sends_over_the_rate_is_dropped_and_counted() {
     assert_eq!(thrown, [("too-fast".to_owned(), 100 - passed)]);
     // Told once, and not a hundred times.
     assert_eq!(run.all("notice").iter().filter(|it| it["text"].as_str().unwrap().contains("dropped")).count(), 1);
+}
+
+#[test]
+fn a_host_that_sends_from_several_ports_has_one_rate() {
+    let Some((west, east)) = two_hosts() else { return };
+    let receiver = east.receiver(&[LAB, "receive", "--rate-limit", "10/s"]);
+    let started = Instant::now();
+    let lines = "flood\n".repeat(20);
+    for _ in 0..3 {
+        let args = [LAB, "send", "5008", "--interface", "west", "--rate-limit", "off"];
+        run_command(west.netlab(&args), lines.as_bytes()).succeeded();
+    }
+    let mut receiver = receiver;
+    receiver.event_where("notice", |event| event["text"].as_str().unwrap().contains("dropped"));
+    let summary = receiver.stops_in_order().event("summary");
+    let at_most = 10 + started.elapsed().as_millis() as u64 / 100 + 1;
+    assert!((10..=at_most).contains(&count(&summary, "received")), "{summary}");
 }
 
 #[test]
@@ -634,12 +678,11 @@ fn a_members_trace_shows_what_strace_sees() {
         member.event_where("sent", |event| event["text"] == "alice: two");
         peer().send_to(b"hello alice", everyone(&member)).unwrap();
         member.event("received");
-        let run = match stopped {
-            true => member.stop().succeeded(),
-            false => {
-                drop(member.running.child.stdin.take());
-                member.wait().succeeded()
-            }
+        let run = if stopped {
+            member.stop().succeeded()
+        } else {
+            drop(member.running.child.stdin.take());
+            member.wait().succeeded()
         };
         assert_same(&strace, &run.stderr);
     }
@@ -650,9 +693,19 @@ fn a_members_trace_shows_what_strace_sees() {
 #[test]
 fn the_demo_shows_three_members_and_exits_0() {
     let run = run([LAB, "demo", "--json"]).succeeded();
-    let seen = run.all("notice").pop().unwrap()["text"].as_str().unwrap().to_owned();
-    assert_eq!(seen, "three members said hello, each heard the two others, nobody heard himself");
+    assert_eq!(
+        run.event("shown")["seen"],
+        "three members said hello; each heard the two others, and threw his own away"
+    );
     assert!(run.stderr.contains("\"bob-types\""), "{}", run.stderr);
+}
+
+#[test]
+fn help_says_which_interfaces_are_used_without_one() {
+    for role in ["send", "receive", "join"] {
+        let run = run([LAB, role, "--help"]).succeeded();
+        assert_eq!(default_interface(&run.stdout), "all; loopback is sent to only where there is no other");
+    }
 }
 
 #[test]

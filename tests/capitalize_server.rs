@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::net::TcpListener;
 use std::thread;
 
 use serde_json::Value;
@@ -183,9 +184,15 @@ fn the_client_that_asks_to_be_closed_exits_0() {
         let run = run([LAB, "client", &at, "hello", "CLOSE SOCKET", "--line-ending", ending, "--json"]).succeeded();
         assert_eq!(run.all("replied").len(), 1, "{ending}: {run:?}");
         assert_eq!(run.event("closed")["reason"], "asked");
-        check_client_summary(&run.event("summary"));
+        // Both were sent; a reply was due to one of them.
+        let (sent, summary) = (run.all("sent").len(), run.event("summary"));
+        assert_eq!((sent, &summary["sent"]), (2, &2.into()), "{ending}: {run:?}");
+        assert_eq!((&summary["received"], &summary["lost"]), (&1.into(), &0.into()), "{ending}: {run:?}");
     }
-    let text = run([LAB, "client", &server.at_text(), "hello"]).succeeded();
+    let run = support::run([LAB, "client", &server.at_text(), "CLOSE SOCKET", "--json"]).succeeded();
+    let sent = run.all("sent").len();
+    assert_eq!((sent, &run.event("summary")["sent"]), (1, &1.into()), "{run:?}");
+    let text = support::run([LAB, "client", &server.at_text(), "hello"]).succeeded();
     assert!(text.stdout.contains("HELLO"), "{text:?}");
 }
 
@@ -254,6 +261,91 @@ while True:
         let at = format!("127.0.0.1:{}", line.rsplit(':').next().unwrap());
         let run = run([LAB, "client", &at, "hello", "again", "--json", "--timeout", "25s"]).succeeded();
         assert_eq!(run.all("replied")[1]["text"], "AGAIN\n");
+    }
+}
+
+/// A server of the test's own: its first client is given to `serve`.
+fn own_server(serve: impl FnOnce(Peer) + Send + 'static) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    (addr, thread::spawn(move || serve(Peer::accept(&listener))))
+}
+
+#[test]
+fn a_reply_that_is_not_the_message_in_capitals_is_told_of_and_the_status_is_1() {
+    let echo = Server::start("tcp-echo", &[]);
+    let at = echo.at_text();
+    for (message, is_right) in
+        [("hello", false), ("HELLO", true), ("stra\u{df}e", false), ("", true), ("42 \u{3a9}", true)]
+    {
+        let run = run([LAB, "client", &at, message, "--json"]).ended(i32::from(!is_right));
+        assert_eq!(run.all("replied").len(), 1, "{message:?}: {run:?}");
+        if !is_right {
+            let error = run.event("error");
+            check_event(&error, LAB);
+            let told = error["message"].as_str().unwrap();
+            assert!(told.starts_with(&format!("cannot receive from tcp {at}: ")), "{message:?}: {told}");
+            assert!(told.contains("capital"), "it says what was due: {told}");
+        }
+    }
+    let text = run([LAB, "client", &at, "hello"]).ended(1);
+    assert_eq!(text.stderr.lines().count(), 3, "{text:?}");
+}
+
+#[test]
+fn a_message_too_long_for_the_server_gets_its_line_of_error_and_exit_1() {
+    for model in MODELS {
+        let server = Server::start(LAB, &["--model", model, "-q"]);
+        let run = run([LAB, "client", &server.at_text(), "--size", "70000", "--json", "--timeout", "25s"]).ended(1);
+        assert!(run.stdout.contains("error: message longer than 65536 bytes"), "{model}: {run:?}");
+        assert!(!run.all("error").is_empty(), "{model}: {run:?}");
+    }
+}
+
+/// Capitals without the line's end, as a program of ten lines sends them:
+/// strip, upper, send; for each client in turn.
+const STRIPS_LINE_ENDS: &str = r#"
+import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen()
+print(s.getsockname()[1])
+while True:
+    c, _ = s.accept()
+    while d := c.recv(1024):
+        c.send(d.strip().upper())
+    c.close()
+"#;
+
+#[test]
+fn replies_without_a_line_end_are_received_one_after_the_other() {
+    if !tool("python3") {
+        return;
+    }
+    let mut running = Running::start(python(STRIPS_LINE_ENDS, &[]));
+    let at = format!("127.0.0.1:{}", running.next_line().unwrap());
+    for ending in ["lf", "crlf", "none"] {
+        let line = [LAB, "client", &at, "hello", "again", "and again", "--line-ending", ending, "--json"];
+        let run = run([&line[..], &["--timeout", "25s"]].concat()).succeeded();
+        let texts: Vec<Value> = run.all("replied").iter().map(|event| event["text"].clone()).collect();
+        assert_eq!(texts, ["HELLO", "AGAIN", "AND AGAIN"], "{ending}: {run:?}");
+        check_client_summary(&run.event("summary"));
+    }
+}
+
+#[test]
+fn bytes_without_a_line_end_and_then_fin_are_a_reply() {
+    for ending in ["lf", "none"] {
+        let (addr, served) = own_server(|mut peer| {
+            peer.expect(b"hello");
+            peer.send(b"HELLO");
+            peer.half_close();
+            peer.read_to_fin();
+        });
+        let run = run([LAB, "client", &addr, "hello", "--line-ending", ending, "--json"]).succeeded();
+        assert_eq!(run.event("replied")["text"], "HELLO", "{ending}: {run:?}");
+        assert_eq!(run.event("closed")["reason"], "fin", "{ending}: {run:?}");
+        served.join().unwrap();
     }
 }
 

@@ -6,10 +6,18 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use support::peer::Peer;
-use support::{NETLAB, Running, Server, netlab, python, refusing_port, run, run_command, tool};
+use support::{DEADLINE, NETLAB, Running, Server, netlab, python, refusing_port, run, run_command, skipped, tool};
+
+const LABS: [&str; 8] =
+    ["tcp-info", "udp-info", "tcp-echo", "udp-echo", "multicast", "broadcast", "mt-server", "capitalize-server"];
 
 /// Every command and subcommand, as the words after `netlab`, found by
 /// walking through the help texts. The first one is `netlab` itself.
@@ -139,10 +147,43 @@ fn usage_errors_exit_2_and_say_so_on_stderr() {
         &["demo", "tcp-echo"],
     ];
     for line in lines {
-        for more in [&[][..], &["--json"]] {
-            let run = run([*line, more].concat()).ended(2);
-            assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{line:?}: {run:?}");
+        let run = run(*line).ended(2);
+        assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{line:?}: {run:?}");
+    }
+}
+
+#[test]
+fn with_json_a_usage_error_is_one_error_event_and_the_text_on_stderr_too() {
+    let (_held, addr) = refusing_port();
+    let addr = addr.to_string();
+    let lines: &[&[&str]] = &[
+        &["no-such-lab"],
+        &["tcp-echo", "serve"],
+        &["tcp-echo", "server", "--no-such-option"],
+        &["tcp-echo", "server", "99999"],
+        &["tcp-echo", "server", "--accept", "0"],
+        &["tcp-echo", "client", "--timeout", "soon"],
+        &["tcp-info", "client", &addr, "a message too many"],
+        &["multicast", "send", "127.0.0.1:5007", "x"],
+        &["completions", "tcsh"],
+    ];
+    for line in lines {
+        for line in [[line, &["--json"][..]].concat(), [&["--json"][..], line].concat()] {
+            let run = run(&line).ended(2);
+            assert_eq!(run.events().len(), 1, "{line:?}: {run:?}");
+            let error = run.event("error");
+            for field in ["message", "why", "try"] {
+                assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {line:?}: {run:?}");
+            }
+            assert!(!run.stderr.is_empty(), "{line:?}: {run:?}");
         }
+    }
+}
+
+#[test]
+fn help_and_version_are_no_usage_errors_with_json() {
+    for line in [["tcp-echo", "--help", "--json"], ["--json", "--version", "--color=never"]] {
+        run(line).succeeded();
     }
 }
 
@@ -190,7 +231,151 @@ fn a_manual_page_is_written_for_every_command() {
     assert!(refused.stderr.starts_with("error: cannot "), "{refused:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn manual_pages_that_cannot_be_written_are_told_of_with_a_next_step_about_the_folder() {
+    let refused = run(["man", "/proc/nope"]).ended(2);
+    assert!(refused.stderr.starts_with("error: cannot write /proc/nope"), "{refused:?}");
+    let next = refused.stderr.lines().last().unwrap();
+    assert!(next.starts_with("  try: ") && next.contains("folder"), "{refused:?}");
+}
+
 // A closed standard output
+
+/// The program with a standard output that is closed after its first line,
+/// as by `| head -1`. `meanwhile` is given that line, once that is so. Its
+/// standard error is read, or goes to /dev/null.
+fn head(mut command: Command, reads_stderr: bool, meanwhile: impl FnOnce(&str)) -> support::Run {
+    let stderr = if reads_stderr { Stdio::piped() } else { Stdio::null() };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    let mut child = command.spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let (sender, first) = channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let _ = stdout.read_line(&mut line);
+        drop(stdout);
+        let _ = sender.send(line);
+    });
+    let stderr = child.stderr.take().map(|mut pipe| {
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = pipe.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        })
+    });
+    let line = first.recv_timeout(DEADLINE);
+    if let Ok(line) = &line {
+        meanwhile(line);
+    }
+    let status = support::wait(&mut child); // which ends it, should it hang
+    let stdout = line.unwrap_or_else(|_| panic!("{command:?}: no first line within {DEADLINE:?}"));
+    let stderr = stderr.map(|reader| reader.join().unwrap()).unwrap_or_default();
+    support::Run { status, bytes: vec![], stdout, stderr }
+}
+
+/// Ended as a command does whose output nobody wants any more.
+#[track_caller]
+fn ended_quietly(line: &[&str], run: support::Run) {
+    assert!(!run.stdout.is_empty(), "{line:?}: no first line: {run:?}");
+    assert!(!run.stderr.contains("panicked"), "{line:?}: {run:?}");
+    assert!(!run.stderr.lines().any(|line| line.starts_with("error:")), "{line:?}: {run:?}");
+    assert_eq!(run.code(), 0, "{line:?}: {run:?}");
+}
+
+#[test]
+fn a_demo_whose_output_is_closed_after_one_line_ends_quietly() {
+    thread::scope(|scope| {
+        for lab in LABS {
+            scope.spawn(move || {
+                for line in [&[lab, "demo"][..], &[lab, "demo", "--json"], &[lab, "demo", "--trace"]] {
+                    for reads_stderr in [true, false] {
+                        ended_quietly(line, head(netlab(line), reads_stderr, |_| {}));
+                    }
+                }
+            });
+        }
+    });
+    for reads_stderr in [true, false] {
+        ended_quietly(&["demo"], head(netlab(["demo"]), reads_stderr, |_| {}));
+    }
+}
+
+/// The server's address in its ready line, of either form.
+fn addr_in(ready: &str) -> SocketAddr {
+    let from = ready.find("127.0.0.1:").unwrap_or_else(|| panic!("no address in {ready:?}"));
+    ready[from..].split(['"', '\n']).next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_traced_server_whose_output_is_closed_after_its_ready_line_ends_quietly_at_its_next_client() {
+    let tcp = |lab: &'static str| ["iterative", "threads", "pool", "events"].map(|model| (lab, vec!["--model", model]));
+    let tcp = ["tcp-info", "tcp-echo", "mt-server", "capitalize-server"].into_iter().flat_map(tcp);
+    for (lab, more) in tcp.chain([("udp-info", vec![]), ("udp-echo", vec![])]) {
+        for (form, reads_stderr) in [(&[][..], true), (&[], false), (&["--json"], true)] {
+            let line = [&[lab, "server", "127.0.0.1:0", "--trace"], &more[..], form].concat();
+            let run = head(netlab(&line), reads_stderr, |ready| {
+                let addr = addr_in(ready);
+                if lab.starts_with("udp") {
+                    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"hello", addr).unwrap();
+                    return;
+                }
+                // It may end at any moment from here on.
+                let mut client = TcpStream::connect(addr).unwrap();
+                client.set_read_timeout(Some(DEADLINE)).unwrap();
+                let _ = client.write_all(b"hello\n");
+                let _ = client.read_to_end(&mut Vec::new());
+            });
+            ended_quietly(&line, run);
+        }
+    }
+}
+
+#[test]
+fn a_traced_client_whose_output_is_closed_after_one_line_ends_quietly() {
+    for lab in ["tcp-info", "udp-info", "tcp-echo", "udp-echo", "mt-server", "capitalize-server"] {
+        let server = Server::start(lab, &["-q"]);
+        let at = server.at_text();
+        for (form, reads_stderr) in [(&[][..], true), (&[], false), (&["--json"], true)] {
+            let line = [&[lab, "client", &at, "--count", "1000000", "--trace"], form].concat();
+            ended_quietly(&line, head(netlab(&line), reads_stderr, |_| {}));
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_takes_nothing_is_an_error_and_exit_1() {
+    let server = Server::start("tcp-echo", &[]);
+    let at = server.at_text();
+    let lines: &[&[&str]] = &[
+        &["tcp-echo", "server", "127.0.0.1:0", "--for", "10m"],
+        &["tcp-echo", "server", "127.0.0.1:0", "--for", "10m", "--json"],
+        &["tcp-echo", "client", &at, "hello"],
+        &["tcp-echo", "client", &at, "hello", "--json"],
+        &["tcp-echo", "client", &at, "--count", "1000000"],
+        &["tcp-echo", "demo"],
+        &["udp-echo", "demo", "--json"],
+        &["demo"],
+        &["completions", "bash"],
+        &["--version"],
+    ];
+    for line in lines {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = netlab(*line);
+        command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut pipe = child.stderr.take().unwrap();
+        let reader = thread::spawn(move || {
+            let mut text = Vec::new();
+            pipe.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
+        });
+        let status = support::wait(&mut child);
+        let stderr = reader.join().unwrap().unwrap();
+        assert!(stderr.contains("error:") && !stderr.contains("panicked"), "{line:?}: {stderr}");
+        assert_eq!(status.code(), Some(1), "{line:?}: {stderr}");
+    }
+}
 
 /// The program with a standard output that nobody reads any more.
 fn unread(mut command: Command) -> support::Run {
@@ -305,7 +490,7 @@ fn on_a_terminal_auto_is_colourful_unless_no_color_is_set() {
 fn quiet_leaves_only_errors_and_the_summary_of_a_client() {
     let server = Server::start("tcp-echo", &[]);
     let run = run(["tcp-echo", "client", &server.at_text(), "hello", "-q"]).succeeded();
-    assert!(run.stdout.starts_with("1 sent, 1 received, 0 lost"), "{run:?}");
+    assert!(run.stdout.starts_with("1 sent, 1 answered, 0 unanswered"), "{run:?}");
     let run = support::run(["tcp-echo", "client", &server.at_text(), "hello", "--quiet", "--json"]).succeeded();
     assert_eq!(run.events().len(), 1, "{run:?}");
     let (_held, addr) = refusing_port();
@@ -404,17 +589,60 @@ fn a_second_ctrl_c_ends_a_server_at_once_with_130() {
 
 #[test]
 fn demo_shows_every_lab_in_one_line_each() {
-    let labs =
-        ["tcp-info", "udp-info", "tcp-echo", "udp-echo", "multicast", "broadcast", "mt-server", "capitalize-server"];
     let text = run(["demo"]).succeeded();
-    for lab in labs {
+    for lab in LABS {
         let lines: Vec<&str> = text.stdout.lines().filter(|line| line.contains(lab)).collect();
         assert!(lines.len() == 1 && lines[0].starts_with("ok"), "{lab}: {text:?}");
     }
     let json = run(["demo", "--json"]).succeeded();
     let shown: Vec<_> = json.all("shown").iter().map(|event| event["name"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(shown, labs);
+    assert_eq!(shown, LABS);
     assert!(json.all("shown").iter().all(|event| event["ok"] == true), "{json:?}");
     assert_eq!(json.events().last().unwrap()["event"], "summary");
     assert_eq!(json.event("summary")["failed"], 0);
+}
+
+#[test]
+fn the_last_event_of_every_demo_is_its_summary() {
+    thread::scope(|scope| {
+        for lab in LABS {
+            scope.spawn(move || {
+                let run = run([lab, "demo", "--json"]).succeeded();
+                assert_eq!(run.events().last().unwrap()["event"], "summary", "{lab}: {run:?}");
+            });
+        }
+    });
+}
+
+/// How long a demo that cannot go on may take to say so. Ten seconds are what
+/// it would wait for an end that never gets ready.
+const FAILS_WITHIN: Duration = Duration::from_secs(8);
+
+#[test]
+fn a_demo_that_cannot_be_played_ends_soon_with_exit_1() {
+    // A host without any network, not even its own loopback interface.
+    let apart = |args: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--net"]).args(args);
+        command
+    };
+    if !tool("unshare") {
+        return;
+    }
+    if !run_command(apart(&["true"]), b"").status.success() {
+        return skipped("this system does not allow network namespaces");
+    }
+    let failing = |words: &[&str], within: Duration| {
+        for more in [&[][..], &["--json"]] {
+            let started = Instant::now();
+            let run = run_command(apart(&[&[NETLAB][..], words, more].concat()), b"").ended(1);
+            let took = started.elapsed();
+            assert!(took < within, "{words:?}: {took:?}: {run:?}");
+            assert!(!run.stderr.contains("panicked"), "{words:?}: {run:?}");
+        }
+    };
+    for lab in LABS {
+        failing(&[lab, "demo"], FAILS_WITHIN);
+    }
+    failing(&["demo"], DEADLINE);
 }

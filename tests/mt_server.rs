@@ -286,6 +286,84 @@ sys.exit(status)
     run_command(python(script, &[support::NETLAB, LAB, "127.0.0.1:0", "--color", "never"]), b"").succeeded();
 }
 
+/// A terminal with a screen as long as it takes: lines that the table has been
+/// drawn over are not on it.
+const TRACED_ON_A_TERMINAL: &str = r#"
+import fcntl, os, pty, re, select, signal, socket, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 500, 0, 0))
+output = b""
+def until(pattern):
+    global output
+    start = len(output)
+    while not re.search(pattern, output):
+        if not select.select([fd], [], [], 30)[0]:
+            os.kill(pid, 9); sys.exit("not shown: %r in %r" % (pattern, output))
+        output += os.read(fd, 65536)
+until(rb"listening on\S* tcp 127.0.0.1:(\d+)\r\n")
+port = int(re.search(rb"tcp 127.0.0.1:(\d+)\r\n", output).group(1))
+clients = []
+for round in range(8):
+    clients.append(socket.create_connection(("127.0.0.1", port)))
+    clients[-1].settimeout(30)
+    # Until the table has this client's row, which comes with a redrawing.
+    until(rb"\n +%d  127.0.0.1:%d +thread-" % (len(clients), clients[-1].getsockname()[1]))
+    for n, client in enumerate(clients):
+        client.sendall(b"hello\n" * 3)
+        got = b""
+        while got.count(b"\n") < 3:
+            got += client.recv(1024)
+for client in clients:
+    client.close()
+os.kill(pid, signal.SIGINT)
+while True:
+    try: got = os.read(fd, 65536)
+    except OSError: break
+    if not got: break
+    output += got
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+# What a terminal makes of it.
+rows, row, col = [""], 0, 0
+for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", output.decode()):
+    if part == "\r": col = 0
+    elif part == "\n":
+        row += 1
+        if row == len(rows): rows.append("")
+    elif part.startswith("\x1b["):
+        count = int(re.sub(r"\D", "", part) or 1) if part[-1] in "AB" else 0
+        if part[-1] == "A": row = max(0, row - count)
+        elif part[-1] == "K": rows[row] = rows[row][:col] if part != "\x1b[2K" else ""
+        elif part[-1] == "J": rows[row:] = [rows[row][:col]]
+        elif part[-1] != "m": sys.exit("unknown to this terminal: %r" % part)
+    else:
+        line = rows[row].ljust(col)
+        rows[row] = line[:col] + part + line[col + len(part):]
+        col += len(part)
+print("\n".join(rows))
+sys.exit(status)
+"#;
+
+#[test]
+fn on_a_terminal_no_traced_call_is_drawn_over_by_the_table() {
+    if !tool("python3") {
+        return;
+    }
+    let line = [support::NETLAB, LAB, "127.0.0.1:0", "--trace", "--color", "never"];
+    let run = run_command(python(TRACED_ON_A_TERMINAL, &line), b"").succeeded();
+    let number = |line: &str| line.strip_prefix('#')?.split_once(' ')?.0.parse::<usize>().ok();
+    let numbers: Vec<usize> = run.stdout.lines().filter_map(number).collect();
+    // socket, setsockopt, bind, listen, getsockname; and for each of 8 clients
+    // accept, recv, send, shutdown or close.
+    assert!(numbers.len() > 5 + 8 * 4, "{run:?}");
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "each call, in order: {run:?}");
+    let stray = run.stdout.lines().filter(|line| line.contains('#') && number(line).is_none());
+    assert_eq!(stray.collect::<Vec<_>>(), Vec::<&str>::new(), "each on a line of its own");
+    assert!(run.stdout.lines().any(|line| line.starts_with("served 8 clients")), "{run:?}");
+}
+
 #[test]
 fn nc_ncat_socat_and_python_without_a_newline_are_served() {
     let mut server = server();
@@ -331,7 +409,7 @@ s.listen()
 print(s.getsockname()[1])
 def serve(c):
     while data := c.recv(1024):
-        c.sendall(b"I got " + data)
+        c.sendall(b"client 7: I got " + data)
 while True:
     threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 "#;
@@ -340,7 +418,49 @@ while True:
     for ending in ["lf", "none"] {
         let run = run([LAB, "client", &at, "hello", "again", "--line-ending", ending, "--json"]).succeeded();
         assert_eq!(run.event("summary")["received"], 2, "{run:?}");
-        assert!(run.all("replied")[0]["text"].as_str().unwrap().starts_with("I got hello"), "{run:?}");
+        assert!(run.all("replied")[0]["text"].as_str().unwrap().starts_with("client 7: I got hello"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_reply_without_the_clients_number_is_told_of_and_the_status_is_1() {
+    let echo = Server::start("tcp-echo", &[]);
+    let at = echo.at_text();
+    let run = run([LAB, "client", &at, "hello", "--json"]).ended(1);
+    assert_eq!(run.all("replied").len(), 1, "{run:?}");
+    let error = run.event("error");
+    check_event(&error, LAB);
+    let told = error["message"].as_str().unwrap();
+    assert!(told.starts_with(&format!("cannot receive from tcp {at}: ")), "{told}");
+    assert!(told.contains("client"), "it says what was due: {told}");
+    // The same words with a number before them would be right.
+    support::run([LAB, "client", &at, "client 3: hello", "--json"]).succeeded();
+}
+
+#[test]
+fn replies_without_a_line_end_are_received_one_after_the_other() {
+    if !tool("python3") {
+        return;
+    }
+    let script = r#"
+import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen()
+print(s.getsockname()[1])
+while True:
+    c, _ = s.accept()
+    while d := c.recv(1024):
+        c.send(b"client 1: " + d.strip().upper())
+    c.close()
+"#;
+    let mut running = Running::start(python(script, &[]));
+    let at = format!("127.0.0.1:{}", running.next_line().unwrap());
+    for ending in ["lf", "crlf", "none"] {
+        let line = [LAB, "client", &at, "hello", "again", "--line-ending", ending, "--json", "--timeout", "25s"];
+        let run = run(line).succeeded();
+        let texts: Vec<Value> = run.all("replied").iter().map(|event| event["text"].clone()).collect();
+        assert_eq!(texts, ["client 1: HELLO", "client 1: AGAIN"], "{ending}: {run:?}");
     }
 }
 

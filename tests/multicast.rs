@@ -12,7 +12,9 @@ mod support;
 
 use std::net::SocketAddr;
 
-use group::{Net, count, member, numbered, on_lo, peer, receive, texts, two_hosts};
+use group::{
+    Net, count, cut_after_the_ready_line, default_interface, member, numbered, on_lo, peer, receive, texts, two_hosts,
+};
 use serde_json::Value;
 use support::strace::{Strace, assert_same};
 use support::{Running, Server, check_event, command, python, run, run_command, tool};
@@ -72,15 +74,45 @@ fn the_listening_event_names_group_and_interface() {
     receiver.stops_in_order();
 }
 
+/// What a command says of its own accord, in order.
+fn notices(run: &support::Run) -> Vec<String> {
+    run.all("notice").iter().map(|event| event["text"].as_str().unwrap().to_owned()).collect()
+}
+
 #[test]
-fn the_ready_line_comes_first_and_then_the_interfaces_and_the_choice() {
-    let mut running = Running::start(on_lo(&[LAB, "receive", ANY_PORT]));
+fn who_names_the_interface_is_told_of_the_join_and_no_more() {
+    let mut running = Running::start(on_lo(&[LAB, "receive", ANY_PORT, "--for", "100ms"]));
     let ready = running.next_line().unwrap();
     assert!(ready.starts_with("listening on udp 239.1.1.1:"), "{ready}");
-    let listed = running.next_line().unwrap();
-    assert!(listed.starts_with("interface 1: lo, 127.0.0.1"), "{listed}");
-    let choice = running.line_where(|line| line.starts_with("joined"));
-    assert_eq!(choice, "joined 239.1.1.1 on lo: as asked");
+    assert_eq!(running.next_line().unwrap(), "joined 239.1.1.1 on lo: as asked");
+    assert!(running.next_line().unwrap().starts_with("0 received"));
+    let run = send(&ready[ready.rfind(' ').unwrap() + 1..], &["hello"]).succeeded();
+    let told = notices(&run);
+    assert!(told.len() == 1 && told[0].starts_with("sending to 239.1.1.1:"), "{told:?}");
+}
+
+#[test]
+fn a_choice_that_netlab_makes_is_told_after_the_interfaces_that_are_up() {
+    let Some((west, east)) = two_hosts() else { return };
+    west.ip("link add down0 type veth peer name down1");
+    west.ip("route add 224.0.0.0/4 dev west");
+    let by_west = "by west: the routes lead to the group from 10.9.0.1, its address";
+    let run = run_command(west.netlab(&[LAB, "send", "239.1.1.1:5007", "--json", "hello"]), b"").succeeded();
+    let told = notices(&run);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("interface 1: lo, 127.0.0.1") && told[1].contains(": west, 10.9.0.1"), "{told:?}");
+    assert_eq!(told[2], format!("sending to 239.1.1.1:5007 {by_west}"));
+    drop(east);
+}
+
+#[test]
+fn a_choice_that_fails_is_told_with_the_interfaces_that_are_up() {
+    let Some(net) = Net::new() else { return };
+    net.ip("link add down0 type veth peer name down1");
+    for args in [&["[ff15::1]:5007"][..], &["[ff02::1]:5007"], &["239.1.1.1:5007", "--interface", "nosuch0"]] {
+        let run = run_command(net.netlab(&[&[LAB, "receive"], args].concat()), b"");
+        assert!(run.stderr.contains("this host has: lo (1, 127.0.0.1, ::1)\n"), "{args:?}: {}", run.stderr);
+    }
 }
 
 #[test]
@@ -223,6 +255,7 @@ fn count_numbers_the_datagrams_and_names_who_answered() {
     let receivers = receivers(2, &["--accept", "5"]);
     let run = send(&receivers[0].at_text(), &["--count", "5", "--size", "20"]).succeeded();
     let summary = run.event("summary");
+    assert!(!notices(&run).iter().any(|told| told.contains("nobody")), "{run:?}");
     let named = summary["receivers"].as_array().unwrap();
     assert_eq!(named.iter().map(got).collect::<Vec<_>>(), [5, 5]);
     assert_ne!(named[0]["peer"], named[1]["peer"]);
@@ -238,8 +271,12 @@ fn count_numbers_the_datagrams_and_names_who_answered() {
 fn count_without_a_receiver_is_exit_0_and_names_nobody() {
     let group = receiver_of(ANY_PORT, &[]).at_text();
     let run = send(&group, &["--count", "3", "--timeout", "100ms"]).succeeded();
-    assert_eq!(run.event("summary")["receivers"], Value::Null);
+    let summary = run.event("summary");
+    assert_eq!(summary["receivers"], Value::Null);
+    assert_eq!(["sent", "lost"].map(|field| count(&summary, field)), [3, 3]);
     assert_eq!(run.all("sent").len(), 3);
+    let told = notices(&run).pop().unwrap();
+    assert!(told.starts_with("nobody answered") && told.contains("--expect N"), "{told}");
 }
 
 #[test]
@@ -392,6 +429,53 @@ fn a_message_too_long_for_a_datagram_is_told_and_the_others_are_sent() {
     let run = run_command(on_lo(&[LAB, "send", &group, "--json"]), input.as_bytes()).ended(1);
     assert!(run.event("error")["why"].as_str().unwrap().contains("65,507"));
     assert_eq!(texts(&receiver.wait().succeeded().events()), ["one", "two"]);
+}
+
+#[test]
+fn a_size_too_long_for_a_datagram_is_told_once_and_nothing_is_counted_as_sent() {
+    let table: [(&[&str], &str); 4] = [
+        (&[], "by IPv4"),
+        (&["--count", "3"], "of them here netlab's header"),
+        (&["--count", "3", "--expect", "1"], "of them here netlab's header"),
+        (&["--expect", "1", "--retries", "2", "hello"], "of them here netlab's header"),
+    ];
+    for (args, why) in table {
+        let run = send("239.1.1.1:5007", &[&["--size", "65508"], args].concat()).ended(1);
+        let errors = run.all("error");
+        assert_eq!(errors.len(), 1, "{args:?}: {errors:?}");
+        assert_eq!(errors[0]["message"], "cannot send to udp 239.1.1.1:5007: message too long");
+        assert!(errors[0]["why"].as_str().unwrap().ends_with(why), "{args:?}: {errors:?}");
+        assert!(!errors[0]["try"].as_str().unwrap().is_empty());
+        let summary = run.event("summary");
+        assert_eq!((run.all("sent").len(), count(&summary, "sent"), count(&summary, "lost")), (0, 0, 0), "{args:?}");
+    }
+}
+
+#[test]
+fn a_numbered_line_too_long_for_a_datagram_is_not_counted_as_sent_nor_as_lost() {
+    let receiver = receiver_of(ANY_PORT, &["--accept", "2"]);
+    let input = format!("one\n{}\ntwo\n", "x".repeat(65_500)); // with its header it is too long
+    let args = [LAB, "send", &receiver.at_text(), "--json", "--expect", "1"];
+    let run = run_command(on_lo(&args), input.as_bytes()).ended(1);
+    let summary = run.event("summary");
+    assert_eq!(["sent", "received", "lost"].map(|field| count(&summary, field)), [2, 2, 0]);
+    let run = receiver.wait().succeeded();
+    assert_eq!(texts(&run.events()), ["one", "two"]);
+    assert_eq!(count(&run.event("summary"), "lost"), 0);
+}
+
+#[test]
+fn a_closed_stdout_ends_a_receiver_quietly_and_in_order() {
+    for options in [&[][..], &["--trace"], &["--for", "1h"]] {
+        let peer = peer();
+        let command = on_lo(&[&[LAB, "receive", ANY_PORT], options].concat());
+        let (status, stderr) = cut_after_the_ready_line(command, |group| {
+            peer.send_to(b"hello", group).unwrap();
+        });
+        assert_eq!(status.code(), Some(0), "{options:?}: {stderr}");
+        assert!(!stderr.contains("error:") && !stderr.contains("panicked"), "{stderr}");
+        assert!(stderr.is_empty() || stderr.contains("IP_DROP_MEMBERSHIP"), "{stderr}");
+    }
 }
 
 // Without a route, and on several hosts
@@ -682,9 +766,16 @@ fn without_an_interface_the_question_to_the_routes_is_in_the_trace_too() {
 #[test]
 fn the_demo_shows_both_ends_and_exits_0() {
     let run = run([LAB, "demo", "--json"]).succeeded();
-    let seen = run.all("notice").pop().unwrap()["text"].as_str().unwrap().to_owned();
-    assert_eq!(seen, "3 datagrams to 239.1.1.1 were received 6 times, by two members");
+    assert_eq!(run.event("shown")["seen"], "3 datagrams to 239.1.1.1 were received 6 times, by two members");
     assert!(run.stderr.contains("\"receiver-2\"") && run.stderr.contains("\"sender\""));
+}
+
+#[test]
+fn help_says_which_interface_is_taken_without_one() {
+    for role in ["send", "receive"] {
+        let run = run([LAB, role, "--help"]).succeeded();
+        assert_eq!(default_interface(&run.stdout), "as the routes lead, else loopback");
+    }
 }
 
 #[test]

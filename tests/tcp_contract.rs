@@ -357,6 +357,97 @@ fn after_accept_n_clients_it_stops_with_a_summary(subject: Subject) {
     assert!(TcpStream::connect(addr).is_err(), "nobody listens there any more");
 }
 
+fn after_the_last_of_accept_n_clients_whoever_comes_is_refused(subject: Subject) {
+    let mut server = subject.start(&["--accept", "2"]);
+    subject.serves_one(&server, 1);
+    let mut second = Peer::connect(server.addr());
+    subject.exchange(&mut second, 2, b"hello\n");
+    server.event_where("accepted", |event| event["client"] == 2);
+    // Until the listening socket is closed, a client may still get into the
+    // backlog; it is not accepted.
+    let deadline = Instant::now() + DEADLINE / 2;
+    loop {
+        match TcpStream::connect_timeout(&server.addr(), DEADLINE) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => break,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+            Ok(_) => {}
+        }
+        assert!(Instant::now() < deadline, "a third client is still let in while the second is served");
+        thread::sleep(Duration::from_millis(10)); // a backlog has no room for thousands
+    }
+    if !subject.is_info() {
+        subject.exchange(&mut second, 2, b"still served\n");
+    }
+    second.half_close();
+    assert_eq!(second.read_to_fin(), b"");
+    drop(second);
+    let run = server.wait().succeeded();
+    assert_eq!(run.event("summary")["clients"], 2, "{run:#?}");
+}
+
+/// The events of an ended server, added up: bytes received, bytes sent.
+fn bytes_in_events(run: &support::Run) -> (u64, u64) {
+    let total = |name: &str| run.all(name).iter().map(|event| event["bytes"].as_u64().unwrap()).sum();
+    (total("received"), total("sent"))
+}
+
+#[track_caller]
+fn events_and_summary_agree(run: &support::Run) {
+    let summary = run.event("summary");
+    let booked = (summary["bytes_in"].as_u64().unwrap(), summary["bytes_out"].as_u64().unwrap());
+    assert_eq!(bytes_in_events(run), booked, "bytes in and out, by the events and by the summary");
+}
+
+fn the_events_bytes_are_the_summarys(subject: Subject) {
+    let server = subject.start(&["--accept", "2"]);
+    let mut peer = Peer::connect(server.addr());
+    if !subject.is_info() {
+        peer.send(b"one\ntwo\r\n\n\xff\nlast");
+    }
+    peer.half_close();
+    let came = peer.read_to_fin().len() as u64;
+    subject.serves_one(&server, 2);
+    let run = server.wait().succeeded();
+    events_and_summary_agree(&run);
+    assert!(bytes_in_events(&run).1 > came, "the first one's reply and the second one's");
+}
+
+/// How long a stop takes while a client does not read, with room for a busy
+/// machine; 2 s by the contract.
+const FORCED_STOP_WITHIN: Duration = Duration::from_secs(5);
+
+fn only_what_was_sent_is_booked_when_a_client_does_not_read_and_the_server_stops(subject: Subject) {
+    let server = subject.start(&[]);
+    let mut peer = Peer::connect_small(server.addr());
+    let lines = [&vec![b'x'; 4_000][..], b"\n"].concat().repeat(6_000);
+    let (stalled, _writer) = send_without_reading(&peer, lines);
+    stalled.recv_timeout(2 * DEADLINE).unwrap();
+    let asked = Instant::now();
+    server.running.signal("TERM");
+    let run = server.wait().succeeded();
+    let took = asked.elapsed();
+    events_and_summary_agree(&run);
+    assert!(took < FORCED_STOP_WITHIN, "{took:?}");
+    // What the client got, at the most, is what the server says it sent.
+    let mut got = 0;
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = std::io::Read::read(&mut peer.0, &mut buffer) {
+        got += count as u64;
+    }
+    assert!(got <= bytes_in_events(&run).1, "{got} bytes came");
+}
+
+fn a_client_that_takes_its_line_and_resets_is_booked_as_reset(subject: Subject) {
+    let mut server = subject.start(&[]);
+    for client in 1..=3 {
+        let mut peer = Peer::connect(server.addr());
+        subject.exchange(&mut peer, client, b"hello\n");
+        peer.reset();
+        let closed = server.event_where("closed", |event| event["client"] == client);
+        assert_eq!(closed["reason"], "reset", "{closed}");
+    }
+}
+
 fn after_its_time_it_stops_with_a_summary(subject: Subject) {
     let server = subject.start(&["--for", "150ms"]);
     let mut peer = Peer::connect(server.addr());
@@ -500,9 +591,13 @@ claims!(tcp_echo, "tcp-echo":
     a_clients_number_is_never_reused
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
+    after_the_last_of_accept_n_clients_whoever_comes_is_refused
+    the_events_bytes_are_the_summarys
+    a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
     a_stop_waits_for_a_client_that_does_not_read_only_two_seconds
+    only_what_was_sent_is_booked_when_a_client_does_not_read_and_the_server_stops
     ready_line_and_errors_and_summary_are_all_that_quiet_shows;
     but for iterative:
     ten_silent_clients_hold_up_nobody
@@ -523,8 +618,12 @@ claims!(mt_server, "mt-server":
     a_clients_number_is_never_reused
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
+    after_the_last_of_accept_n_clients_whoever_comes_is_refused
+    the_events_bytes_are_the_summarys
+    a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
+    only_what_was_sent_is_booked_when_a_client_does_not_read_and_the_server_stops
     ready_line_and_errors_and_summary_are_all_that_quiet_shows;
     but for iterative:
     ten_silent_clients_hold_up_nobody
@@ -545,8 +644,12 @@ claims!(capitalize_server, "capitalize-server":
     a_clients_number_is_never_reused
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
+    after_the_last_of_accept_n_clients_whoever_comes_is_refused
+    the_events_bytes_are_the_summarys
+    a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
+    only_what_was_sent_is_booked_when_a_client_does_not_read_and_the_server_stops
     ready_line_and_errors_and_summary_are_all_that_quiet_shows;
     but for iterative:
     ten_silent_clients_hold_up_nobody
@@ -558,6 +661,9 @@ claims!(tcp_info, "tcp-info":
     a_clients_number_is_never_reused
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
+    after_the_last_of_accept_n_clients_whoever_comes_is_refused
+    the_events_bytes_are_the_summarys
+    a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
     ready_line_and_errors_and_summary_are_all_that_quiet_shows;

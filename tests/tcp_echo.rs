@@ -7,8 +7,14 @@
 
 mod support;
 
+use std::fs::File;
+use std::io::Write;
 use std::net::TcpListener;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::peer::Peer;
@@ -37,7 +43,7 @@ fn a_client_sends_messages_and_prints_each_that_comes_back() {
     for reply in ["reply 1: 6 bytes \"hello\\n\"", "reply 2: 18 bytes \"is anybody there?\\n\""] {
         assert!(run.stdout.contains(reply), "{run:#?}");
     }
-    assert!(run.stdout.contains("2 sent, 2 received, 0 lost"), "{run:#?}");
+    assert!(run.stdout.contains("2 sent, 2 answered, 0 unanswered"), "{run:#?}");
     assert_eq!(run.stderr, "");
 }
 
@@ -58,6 +64,24 @@ fn the_servers_text_names_the_clients_address_and_port_and_what_was_said() {
     assert!(run.stdout.contains("client 1: sent 6 bytes \"hello\\n\""), "{run:#?}");
     assert!(run.stdout.contains("client 1: closed, the peer sent FIN"), "{run:#?}");
     assert!(run.stdout.ends_with("served 1 client: 6 bytes in, 6 bytes out\n"), "{run:#?}");
+}
+
+#[test]
+fn messages_that_are_too_many_for_the_screen_are_counted_before_the_summary() {
+    let mut running = Running::start(netlab([LAB, "server", "127.0.0.1:0", "--accept", "1"]));
+    let ready = running.next_line().unwrap();
+    let addr = ready.strip_prefix("listening on tcp ").unwrap().to_owned();
+    run([LAB, "client", &addr, "--count", "1000", "-q", "--timeout", "25s"]).succeeded();
+    let run = running.wait().succeeded();
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    let said = |line: &&&str| line.starts_with("client 1: received ") || line.starts_with("client 1: sent ");
+    let shown = lines.iter().filter(said).count();
+    let hidden = |line: &&str| line.strip_prefix('(')?.split_once(" messages more ")?.0.parse::<usize>().ok();
+    let counted: usize = lines.iter().filter_map(hidden).sum();
+    assert!(counted > 0, "1000 messages are more than a screen takes: {run:#?}");
+    assert_eq!(shown + counted, 2000, "each is shown or counted");
+    let last_said = lines.iter().rposition(|line| said(&line) || hidden(line).is_some());
+    assert!(last_said < Some(lines.len() - 1) && lines.last().unwrap().starts_with("served 1 client"), "{run:#?}");
 }
 
 #[test]
@@ -128,6 +152,124 @@ fn no_input_at_all_is_a_connection_without_a_message() {
     assert_eq!(run.event("summary")["sent"], 0);
     assert_eq!(run.event("closed")["reason"], "fin");
 }
+
+// Standard input
+
+/// What every client that reads lines keeps to: a program may write faster
+/// than a network takes it.
+const READERS: [&str; 4] = ["tcp-echo", "udp-echo", "mt-server", "capitalize-server"];
+
+/// The longest line that is taken.
+const MAX_LINE_BYTES: usize = 1024 * 1024;
+
+/// Memory in use, as the kernel tells it.
+#[cfg(target_os = "linux")]
+fn resident_bytes(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    kib.unwrap_or_else(|| panic!("no VmRSS, it has ended: {status}")).trim().parse::<usize>().unwrap() * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn input_without_end_is_read_no_faster_than_it_is_sent() {
+    const MAX_RESIDENT: usize = 64 * 1024 * 1024;
+    for lab in READERS {
+        for line in [&b"y\n"[..], &[&[b'x'; 1000][..], b"\n"].concat()] {
+            let server = Server::start(lab, &["-q"]);
+            let mut command = netlab([lab, "client", &server.at_text(), "--interval", "1s"]);
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut client = command.spawn().unwrap();
+            let mut stdin = client.stdin.take().unwrap();
+            let (taken, flood) = (Arc::new(AtomicUsize::new(0)), line.repeat(20_000));
+            let total = taken.clone();
+            // Until the client is gone.
+            let writer = thread::spawn(move || {
+                while stdin.write_all(&flood).is_ok() {
+                    total.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            // It is held back once nothing is taken for half a second. One that
+            // reads on and on comes to the limit first.
+            let (mut before, mut since) = (0, Instant::now());
+            let deadline = Instant::now() + support::DEADLINE;
+            let mut resident = 0;
+            while since.elapsed() < Duration::from_millis(500) && Instant::now() < deadline {
+                let now = taken.load(Ordering::Relaxed);
+                if now != before {
+                    (before, since) = (now, Instant::now());
+                }
+                resident = resident.max(resident_bytes(client.id()));
+                if resident >= MAX_RESIDENT {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(5)); // it is watched, not waited for
+            }
+            client.kill().unwrap();
+            client.wait().unwrap();
+            writer.join().unwrap();
+            assert!(resident < MAX_RESIDENT, "{lab}: {resident} bytes for lines of {} bytes", line.len());
+            assert!(Instant::now() < deadline, "{lab}: it reads on and on, {before} floods so far");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_line_without_end_is_an_error_that_names_the_limit() {
+    for lab in READERS {
+        let server = Server::start(lab, &["-q"]);
+        let mut command = netlab([lab, "client", &server.at_text()]);
+        command.stdin(File::open("/dev/zero").unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut client = command.spawn().unwrap();
+        let status = support::wait(&mut client);
+        let output = client.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(status.code(), Some(2), "{lab}: {stderr}");
+        assert!(stderr.starts_with("error: cannot read standard input: "), "{lab}: {stderr}");
+        assert!(stderr.contains("1 MiB") || stderr.contains("1,048,576"), "it names the limit: {lab}: {stderr}");
+        assert_eq!(stderr.lines().count(), 3, "{lab}: {stderr}");
+    }
+}
+
+#[test]
+fn the_longest_line_is_sent_and_one_byte_more_is_an_error() {
+    let server = Server::start(LAB, &["-q"]);
+    let longest = vec![b'x'; MAX_LINE_BYTES];
+    let line = [LAB, "client", &server.at_text(), "--json", "-q", "--timeout", "25s"];
+    for end in [&b""[..], b"\n"] {
+        let run = run_on(&[&longest[..], end].concat(), line).succeeded();
+        assert_eq!(run.event("summary")["received"], 1, "{run:#?}");
+        let run = run_on(&[&longest[..], b"x", end].concat(), line).ended(2);
+        assert_eq!(run.event("summary")["sent"], 0, "{run:#?}");
+    }
+    // What was typed before it has been sent by then.
+    let run = run_on(&[&b"hello\n"[..], &longest, b"x\n"].concat(), line).ended(2);
+    assert_eq!(run.event("summary")["received"], 1, "{run:#?}");
+}
+
+#[test]
+fn a_folder_as_standard_input_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    for lab in READERS {
+        let server = Server::start(lab, &["-q"]);
+        let at = server.at_text();
+        let raw: &[&str] = if lab == LAB { &["--raw"] } else { &[] };
+        for more in [raw, &[]] {
+            let mut command = netlab([&[lab, "client", &at], more].concat());
+            command.stdin(File::open(dir.path()).unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
+            let mut client = command.spawn().unwrap();
+            let status = support::wait(&mut client);
+            let output = client.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(status.code(), Some(2), "{lab} {more:?}: {stderr}");
+            assert!(stderr.starts_with("error: cannot read standard input: "), "{lab} {more:?}: {stderr}");
+            assert_eq!(stderr.lines().count(), 3, "{lab} {more:?}: {stderr}");
+        }
+    }
+}
+
+// On the wire
 
 #[test]
 fn each_line_ending_is_what_is_added_on_the_wire() {
@@ -232,6 +374,47 @@ fn a_server_that_closes_early_is_told_of() {
         &format!("cannot receive from tcp {addr}: the peer closed before its reply was whole"),
     );
     served.join().unwrap();
+}
+
+#[test]
+fn the_part_of_a_reply_that_came_before_the_servers_fin_is_shown() {
+    let (addr, served) = own_server(|mut peer| {
+        peer.expect(b"hello\n");
+        peer.send(b"hel");
+        peer.half_close();
+        peer.read_to_fin();
+    });
+    let run = run([LAB, "client", &addr, "hello", "--json"]).ended(1);
+    assert_eq!(run.event("received")["text"], "hel", "{run:#?}");
+    check_event(&run.event("received"), LAB);
+    assert_eq!((&run.event("closed")["reason"], run.all("replied").len()), (&"fin".into(), 0), "{run:#?}");
+    let summary = run.event("summary");
+    assert_eq!((&summary["sent"], &summary["received"], &summary["lost"]), (&1.into(), &0.into(), &1.into()));
+    served.join().unwrap();
+}
+
+#[test]
+fn ctrl_c_while_a_reply_is_due_blames_nobody() {
+    for more in [&["--json"][..], &[], &["--trace"]] {
+        let (told, asked) = std::sync::mpsc::channel();
+        let (addr, served) = own_server(move |mut peer| {
+            peer.expect(b"hello\n");
+            told.send(()).unwrap();
+            let _ = peer.read_to_any_end();
+        });
+        let waiting = Running::start(netlab([&[LAB, "client", &addr, "hello", "--timeout", "1h"], more].concat()));
+        asked.recv_timeout(support::DEADLINE).unwrap();
+        waiting.signal("INT");
+        let run = waiting.wait();
+        served.join().unwrap();
+        if more == ["--json"] {
+            assert_eq!(run.event("closed")["reason"], "asked", "{run:#?}");
+            assert_eq!(run.events().last().unwrap()["event"], "summary", "{run:#?}");
+        }
+        for blame in ["the peer sent FIN", "reset", "RST", "timed out"] {
+            assert!(!run.stdout.contains(blame) && !run.stderr.contains(blame), "{blame}: {run:#?}");
+        }
+    }
 }
 
 #[test]
@@ -347,7 +530,8 @@ fn on_a_terminal_it_prompts_for_each_line_and_ends_at_ctrl_d() {
     let line = [support::NETLAB, LAB, "client", &server.at_text(), "--color", "never"];
     let run = run_command(python(ON_A_TERMINAL, &[&["hello,world"][..], &line].concat()), b"").succeeded();
     assert_eq!(run.stdout.matches("> ").count(), 3, "one prompt for each line, one for the end: {run:#?}");
-    for reply in ["reply 1: 6 bytes \"hello\\n\"", "reply 2: 6 bytes \"world\\n\"", "2 sent, 2 received, 0 lost"] {
+    for reply in ["reply 1: 6 bytes \"hello\\n\"", "reply 2: 6 bytes \"world\\n\"", "2 sent, 2 answered, 0 unanswered"]
+    {
         assert!(run.stdout.contains(reply), "{run:#?}");
     }
 }

@@ -8,6 +8,7 @@ mod support;
 
 use std::net::TcpListener;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use support::peer::Peer;
 use support::{Running, Server, check_client_summary, check_event, check_server_summary, command, listening_port};
@@ -131,6 +132,69 @@ fn a_client_whose_address_was_translated_says_so() {
     let run = run([LAB, "client", &addr]).succeeded();
     assert!(run.stdout.contains("203.0.113.7:40000") && run.stdout.contains("NAT"), "{run:?}");
     served.join().unwrap();
+}
+
+/// A server of the test's own: its first client is given to `serve`.
+fn own_server(serve: impl FnOnce(Peer) + Send + 'static) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    (addr, thread::spawn(move || serve(Peer::accept(&listener))))
+}
+
+#[test]
+fn an_answer_that_tells_no_address_is_exit_1() {
+    let answers: [&[u8]; 5] =
+        [b"hello\n", b"\n", b"\xff\xfe", b"you are who port 1 (tcp)\n", b"you are 127.0.0.1 port 99999 (tcp)\n"];
+    for answer in answers {
+        for more in [&["--json"][..], &[]] {
+            let (addr, served) = own_server(move |mut peer| {
+                peer.send(answer);
+                peer.half_close();
+                let _ = peer.read_to_any_end();
+            });
+            let run = run([&[LAB, "client", &addr, "--timeout", "25s"], more].concat()).ended(1);
+            assert!(run.stderr.contains("error: cannot receive from tcp "), "{answer:?}: {run:?}");
+            assert!(run.stderr.contains("you are"), "it says what was due: {answer:?}: {run:?}");
+            served.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_server_that_drips_is_given_up_after_the_timeout_all_the_same() {
+    let (addr, served) = own_server(|mut peer| {
+        for _ in 0..100 {
+            if std::io::Write::write_all(&mut peer.0, b"x").is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100)); // so slow are the drops
+        }
+    });
+    let started = Instant::now();
+    let run = run([LAB, "client", &addr, "--timeout", "500ms", "--json"]).ended(1);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}: {run:?}", started.elapsed());
+    assert_eq!(run.event("error")["message"], format!("cannot receive from tcp {addr}: timed out"));
+    assert_eq!(run.event("summary")["lost"], 1);
+    served.join().unwrap();
+}
+
+#[test]
+fn ctrl_c_while_the_answer_is_due_blames_nobody() {
+    for more in [&["--json"][..], &["--trace"]] {
+        let (addr, served) = own_server(|mut peer| drop(peer.read_to_any_end()));
+        let mut waiting = Running::start(netlab([&[LAB, "client", &addr, "--timeout", "1h"], more].concat()));
+        waiting.line_where(|line| line.contains("connected"));
+        waiting.signal("INT");
+        let run = waiting.wait();
+        served.join().unwrap();
+        if more == ["--json"] {
+            assert!(run.all("closed").iter().all(|event| event["reason"] == "asked"), "{run:?}");
+            assert_eq!(run.events().last().unwrap()["event"], "summary", "{run:?}");
+        }
+        for blame in ["the peer sent FIN", "reset", "RST", "timed out"] {
+            assert!(!run.stdout.contains(blame) && !run.stderr.contains(blame), "{blame}: {run:?}");
+        }
+    }
 }
 
 #[test]

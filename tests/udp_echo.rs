@@ -128,6 +128,23 @@ fn the_ready_line_comes_first_and_the_summary_last() {
 }
 
 #[test]
+fn messages_that_are_too_many_for_the_screen_are_counted_before_the_summary() {
+    let mut running = Running::start(netlab([LAB, "server", "127.0.0.1:0", "--accept", "1000"]));
+    let ready = running.next_line().unwrap();
+    let addr = ready.strip_prefix("listening on udp ").unwrap().to_owned();
+    run([LAB, "client", &addr, "--count", "1000", "-q", "--timeout", "25s"]).succeeded();
+    let run = running.wait().succeeded();
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    let shown =
+        lines.iter().filter(|line| line.starts_with("client 1: received ") || line.starts_with("client 1: sent "));
+    let hidden = |line: &&str| line.strip_prefix('(')?.split_once(" messages more ")?.0.parse::<usize>().ok();
+    let counted: usize = lines.iter().filter_map(hidden).sum();
+    assert!(counted > 0, "{run:?}");
+    assert_eq!(shown.count() + counted, 2000, "each is shown or counted: {run:?}");
+    assert!(lines.last().unwrap().starts_with("served 1 client"), "{run:?}");
+}
+
+#[test]
 fn sigterm_and_for_stop_it_with_a_summary() {
     let run = server().stops_in_order();
     check_server_summary(run.events().last().unwrap());
@@ -193,6 +210,55 @@ fn a_datagram_too_long_for_udp_is_told_of() {
     let message = run.event("error")["message"].as_str().unwrap().to_owned();
     assert!(message.starts_with(&format!("cannot send to udp {}: ", server.at_text())), "{message}");
     check_client_summary(&run.event("summary"));
+    // Nothing was sent, so nothing is booked as sent, or as lost on its way.
+    assert_eq!(run.all("sent").len(), 0, "{run:?}");
+    assert_eq!((&run.event("summary")["sent"], &run.event("summary")["lost"]), (&0.into(), &0.into()), "{run:?}");
+}
+
+#[test]
+fn a_datagram_that_cannot_be_sent_does_not_spoil_the_books_of_the_others() {
+    let server = server();
+    let long = "x".repeat(MAX_PAYLOAD + 1);
+    let run = run([LAB, "client", &server.at_text(), "one", &long, "three", "--json"]).ended(1);
+    let summary = run.event("summary");
+    assert_eq!(
+        (&summary["sent"], &summary["received"], &summary["lost"]),
+        (&2.into(), &2.into(), &0.into()),
+        "{run:?}"
+    );
+    assert_eq!(run.all("sent").len(), 2, "{run:?}");
+    let texts: Vec<Value> = run.all("replied").iter().map(|event| event["text"].clone()).collect();
+    assert_eq!(texts, ["one", "three"]);
+}
+
+#[test]
+fn a_reply_that_comes_while_the_keyboard_is_silent_is_in_time() {
+    for more in [&["--interval", "10ms"][..], &["--interval", "1s"], &[]] {
+        let own = socket();
+        let at = own.local_addr().unwrap().to_string();
+        let served = thread::spawn(move || {
+            for _ in 0..2 {
+                let (datagram, from) = receive(&own);
+                thread::sleep(std::time::Duration::from_millis(200)); // the round trip is this long
+                own.send_to(&datagram, from).unwrap();
+            }
+        });
+        let line = [&[LAB, "client", &at, "--json", "--timeout", "25s"], more].concat();
+        let mut typing = Running::start_on(b"hello\n", netlab(line));
+        // It is told of as it comes, though nobody types.
+        typing.line_where(|line| line.contains("\"replied\""));
+        std::io::Write::write_all(typing.child.stdin.as_mut().unwrap(), b"again\n").unwrap();
+        typing.line_where(|line| line.contains("\"replied\""));
+        drop(typing.child.stdin.take());
+        let run = typing.wait().succeeded();
+        served.join().unwrap();
+        for replied in run.all("replied") {
+            assert!(replied["note"].is_null(), "{more:?}: {run:?}");
+            assert!(replied["rtt_us"].as_u64().unwrap() >= 200_000, "{more:?}: {run:?}");
+        }
+        let summary = run.event("summary");
+        assert_eq!((&summary["received"], &summary["lost"], &summary["late"]), (&2.into(), &0.into(), &0.into()));
+    }
 }
 
 #[test]

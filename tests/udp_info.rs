@@ -116,6 +116,16 @@ fn sigterm_and_for_stop_it_with_a_summary() {
 }
 
 #[test]
+fn an_answer_that_tells_no_address_is_exit_1() {
+    let echo = Server::start("udp-echo", &[]);
+    for more in [&["--json"][..], &[]] {
+        let run = run([&[LAB, "client", &echo.at_text(), "--timeout", "20s"], more].concat()).ended(1);
+        assert!(run.stderr.contains("error: cannot receive from udp "), "{run:?}");
+        assert!(run.stderr.contains("you are"), "it says what was due: {run:?}");
+    }
+}
+
+#[test]
 fn the_client_prints_what_the_server_saw_and_that_it_sees_the_same() {
     let server = server();
     let run = run([LAB, "client", &server.at_text(), "--json"]).succeeded();

@@ -22,7 +22,7 @@ use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::socket::is_timeout;
 use crate::net::udp::{self, Client};
-use crate::report::{self, Event, LostReason, Payload, RoundTrips, Summary};
+use crate::report::{self, Event, LostReason, Payload, Proto, RoundTrips, Summary};
 
 /// How long the last replies' doubles are awaited at the end of a series.
 const STRAGGLERS: Duration = Duration::from_millis(100);
@@ -162,14 +162,14 @@ impl Books {
 /// `remark` has something to say on a reply, or nothing.
 pub fn ask(
     host: &Host,
-    client: &Client,
+    client: Client,
     options: &Options,
     retries: u32,
     given: &[String],
     matching: Match,
-    remark: &dyn Fn(&[u8]) -> Option<String>,
+    remark: &dyn Fn(&Client, &[u8]) -> Option<String>,
 ) -> Result<Status> {
-    host.emit(Event::Connected { peer: client.peer, local: client.local });
+    host.emit(Event::Connected { proto: Proto::Udp, peer: client.peer, local: client.local });
     let mut asker = Asker {
         host,
         client,
@@ -182,9 +182,12 @@ pub fn ask(
         buffer: vec![0; udp::MAX_DATAGRAM_ROOM],
         next_at: None,
         refused: false,
+        one_at_a_time: false,
+        unsent: false,
         remark,
     };
     let mut messages = Messages::new(host, given, options);
+    asker.one_at_a_time = retries > 0 || messages.are_lines();
     let asked = asker.run(&mut messages);
     asker.finish(asked)
 }
@@ -196,7 +199,7 @@ pub fn client(host: &Host, addr: &Addr, default_port: u16, options: &Options, co
 
 struct Asker<'a> {
     host: &'a Host,
-    client: &'a Client,
+    client: Client,
     options: &'a Options,
     retries: u32,
     books: Books,
@@ -208,7 +211,12 @@ struct Asker<'a> {
     /// With an interval: when the next message is due.
     next_at: Option<Instant>,
     refused: bool,
-    remark: &'a dyn Fn(&[u8]) -> Option<String>,
+    /// The next message waits for the reply to this one: lines may be long in
+    /// coming, and a retry is no new message.
+    one_at_a_time: bool,
+    /// A message could not be sent at all.
+    unsent: bool,
+    remark: &'a dyn Fn(&Client, &[u8]) -> Option<String>,
 }
 
 impl Asker<'_> {
@@ -235,11 +243,11 @@ impl Asker<'_> {
 
     /// One at a time, each after the reply to the one before; with an
     /// interval, when it is time, as ping does: a reply that is slow then
-    /// delays no message, and may be overtaken. Retries need one at a time.
+    /// delays no message, and may be overtaken.
     fn may_send(&mut self) -> bool {
         let free = self.books.next_deadline().is_none();
         match self.next_at {
-            Some(at) if self.retries == 0 => Instant::now() >= at,
+            Some(at) if !self.one_at_a_time => Instant::now() >= at,
             Some(at) => free && Instant::now() >= at,
             None => free,
         }
@@ -248,35 +256,26 @@ impl Asker<'_> {
     fn send_new(&mut self, content: Vec<u8>) -> Result<()> {
         let now = Instant::now();
         self.next_at = self.options.interval.map(|time| now + time);
+        if let Err(cause) = self.send(&content) {
+            // This message cannot be sent; the next ones perhaps can.
+            self.unsent = true;
+            self.host.emit_error(&self.client.error(self.host, Attempt::Send, &cause));
+            return Ok(());
+        }
         let seq = self.books.sent(&content, now, self.options.timeout);
         self.counts.sent += 1;
         let payload = Payload(content.clone());
         self.host.emit(Event::Sent { peer: self.client.peer, client: None, seq: Some(seq), payload });
-        self.send(seq, &content)?;
-        if self.retries > 0 {
-            self.contents.insert(seq, content);
-        }
+        self.contents.insert(seq, content);
         Ok(())
     }
 
-    fn send(&mut self, seq: u64, content: &[u8]) -> Result<()> {
-        let result = match self.client.send(content) {
-            // The answer to an earlier datagram: this one was not sent.
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                self.note_refusal(&error);
-                self.client.send(content)
-            }
-            result => result,
-        };
-        match result {
-            Ok(_) => Ok(()),
-            Err(cause) if cause.kind() == ErrorKind::ConnectionRefused => Ok(()),
-            Err(cause) => {
-                // This message cannot be sent; the next ones perhaps can.
-                let message = self.books.message(seq);
-                (message.loss, message.deadline) = (LostReason::NotSent, Instant::now());
-                self.host.emit_error(&self.client.error(self.host, Attempt::Send, &cause));
-                Ok(())
+    fn send(&mut self, content: &[u8]) -> io::Result<()> {
+        loop {
+            match self.client.send(content) {
+                // The answer to an earlier datagram: this one was not sent.
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => self.take_refusal(&error),
+                result => return result.map(|_| ()),
             }
         }
     }
@@ -285,12 +284,12 @@ impl Asker<'_> {
         let now = Instant::now();
         for seq in self.books.overdue(now) {
             let message = self.books.message(seq);
-            if message.tries <= self.retries && message.loss != LostReason::NotSent {
+            if message.tries <= self.retries {
                 message.tries += 1;
                 message.deadline = now + self.options.timeout;
                 self.counts.retried += 1;
                 if let Some(content) = self.contents.get(&seq).cloned() {
-                    let _ = self.send(seq, &content); // told already; the time runs
+                    let _ = self.send(&content); // the time runs, whatever becomes of it
                 }
                 continue;
             }
@@ -304,17 +303,16 @@ impl Asker<'_> {
 
     fn receive_until(&mut self, moment: Instant) -> Result<()> {
         let left = moment.saturating_duration_since(Instant::now());
-        let receive = |error: io::Error| self.client.error(self.host, Attempt::Receive, &error);
-        self.client.socket.wait_at_most(Some(round_up(left))).map_err(receive)?;
+        let waits = self.client.socket.wait_at_most(Some(round_up(left)));
+        waits.map_err(|error| self.client.error(self.host, Attempt::Receive, &error))?;
         match self.client.recv(&mut self.buffer) {
-            Ok(got) if got > 0 || !self.host.stop.is_asked() => self.take_reply(got),
-            Ok(_) => {} // the stop ended the wait
+            Ok(Some(got)) if got > 0 || !self.host.stop.is_asked() => self.take_reply(got),
+            Ok(_) => {} // a stranger's; or the stop ended the wait
             Err(error) if is_timeout(&error) || self.host.stop.is_asked() => {}
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset) => {
-                self.note_refusal(&error);
-                self.give_up_refused();
+                self.take_refusal(&error);
             }
-            Err(error) => return Err(receive(error)),
+            Err(error) => return Err(self.client.error(self.host, Attempt::Receive, &error)),
         }
         Ok(())
     }
@@ -333,7 +331,7 @@ impl Asker<'_> {
         };
         let rtt = self.books.message(seq).sent_at.elapsed();
         self.count(verdict, rtt);
-        let remark = (self.remark)(&content);
+        let remark = (self.remark)(&self.client, &content);
         self.host.emit(Event::Replied { seq, rtt, note, payload: Payload(content) });
         if let Some(remark) = remark {
             self.host.notice(remark);
@@ -354,12 +352,24 @@ impl Asker<'_> {
         }
     }
 
-    /// Nothing listens there: told once, and the series goes on, for the
-    /// server may come back.
-    fn note_refusal(&mut self, cause: &io::Error) {
+    /// Nothing listens there. While no reply has come, the next address of the
+    /// server's name is asked instead; else the series goes on, for the server
+    /// may come back.
+    fn take_refusal(&mut self, cause: &io::Error) {
+        if self.counts.received == 0 && self.client.turn_to_next(self.host) {
+            let Client { peer, local, .. } = self.client;
+            self.host.emit(Event::Connected { proto: Proto::Udp, peer, local });
+            for seq in self.books.awaited.clone() {
+                if let Some(content) = self.contents.get(&seq) {
+                    let _ = self.client.send(content); // refused as well: that will be told
+                }
+            }
+            return;
+        }
         if !std::mem::replace(&mut self.refused, true) {
             self.host.emit_error(&self.client.error(self.host, Attempt::Send, cause));
         }
+        self.give_up_refused();
     }
 
     /// An ICMP refusal is an answer: no need to wait for another one, unless
@@ -393,7 +403,7 @@ impl Asker<'_> {
         // Whoever is still awaited was cut off by a stop.
         self.counts.lost = self.counts.sent - self.counts.received;
         self.counts.rtt_us = RoundTrips::of(self.trips);
-        let short = self.counts.received < self.counts.sent;
+        let short = self.counts.received < self.counts.sent || self.unsent;
         self.host.emit(Event::Summary(Summary::Messages(self.counts)));
         match asked {
             Err(error) => Ok(error.status()),

@@ -105,7 +105,8 @@ pub fn send(host: &Host, sender: &Sender, options: &Options, manners: &Manners, 
         host.notice(notice);
     }
     let gap = manners.gap.max(options.common.interval.unwrap_or_default());
-    let speaker = Speaker::new(host, sender, &Manners { gap, ..manners.clone() })?;
+    let equally_long = options.common.size.is_some();
+    let speaker = Speaker::new(host, sender, &Manners { gap, equally_long, ..manners.clone() })?;
     let messages = Messages::new(host, given, &options.common);
     if options.is_numbered() {
         return Series::new(host, speaker, options, manners.key.clone(), &messages)?.send(messages);
@@ -116,29 +117,35 @@ pub fn send(host: &Host, sender: &Sender, options: &Options, manners: &Manners, 
 /// The payload is the message, no more; so nobody can say what arrived.
 fn send_plain(host: &Host, mut speaker: Speaker<'_>, mut messages: Messages) -> Result<Status> {
     let (mut sent, mut refused) = (0, 0);
-    let failure = loop {
-        match messages.next_message() {
-            Ok(Some(message)) if !speaker.allows(&message) => refused += 1,
-            Ok(Some(_)) if !speaker.wait_turn() => break None,
-            Ok(Some(message)) => match speaker.say(&message, &message, None) {
-                Ok(true) => sent += 1,
-                Ok(false) => refused += 1,
-                Err(error) => break Some(error),
-            },
-            Ok(None) => break None,
-            Err(error) => break Some(error),
+    let mut send_all = || -> Result<()> {
+        while let Some(message) = messages.next_message()? {
+            if !speaker.allows(&message)? {
+                refused += 1;
+            } else if !speaker.wait_turn() {
+                break;
+            } else if speaker.say(&message, &message, None)? {
+                sent += 1;
+            } else {
+                refused += 1;
+            }
         }
+        Ok(())
     };
+    let failure = send_all().err();
     if let Some(error) = &failure {
         host.emit_error(error);
     }
     let view = View::Sender { numbered: false };
     host.emit(Event::Summary(Summary::Messages(report::Messages { sent, view, ..report::Messages::default() })));
-    Ok(match failure {
+    Ok(status(failure, refused))
+}
+
+fn status(failure: Option<Error>, refused: u64) -> Status {
+    match failure {
         Some(error) => error.status(),
         None if refused > 0 => Status::No,
         None => Status::Done,
-    })
+    }
 }
 
 /// Who has acknowledged what, apart from any socket.
@@ -172,9 +179,9 @@ impl Books {
         self.messages.len() as u32 + 1
     }
 
-    fn sent(&mut self, now: Instant) {
+    fn sent(&mut self, at: Instant) {
         let seq = self.next_seq();
-        self.messages.push(Message { first_sent: now, last_sent: now, tries: 1, acks: 0 });
+        self.messages.push(Message { first_sent: at, last_sent: at, tries: 1, acks: 0 });
         self.awaited.insert(seq);
     }
 
@@ -230,6 +237,11 @@ impl Books {
     fn complete(&self) -> usize {
         let sent = self.messages.len() as u64;
         self.receivers.values().filter(|books| books.received() == sent).count()
+    }
+
+    /// Messages were sent, and nobody said that one came.
+    fn is_unanswered(&self) -> bool {
+        !self.messages.is_empty() && self.receivers.is_empty()
     }
 
     fn counts(&self) -> report::Messages {
@@ -298,7 +310,7 @@ impl<'a> Series<'a> {
 
     fn send_all(&mut self, messages: &mut Messages) -> Result<()> {
         while let Some(message) = messages.next_message()? {
-            if !self.speaker.allows(&message) {
+            if !self.speaker.allows(&message)? {
                 self.refused += 1;
                 continue;
             }
@@ -318,10 +330,13 @@ impl<'a> Series<'a> {
     }
 
     fn send_new(&mut self, message: Vec<u8>) -> Result<()> {
-        let seq = self.books.next_seq();
-        self.books.sent(Instant::now());
-        let said = self.say(seq, &message)?;
-        if self.options.retries > 0 && said {
+        let (seq, at) = (self.books.next_seq(), Instant::now());
+        if !self.say(seq, &message)? {
+            self.refused += 1; // its number is the next one's
+            return Ok(());
+        }
+        self.books.sent(at);
+        if self.options.retries > 0 {
             self.contents.insert(seq, message);
         }
         Ok(())
@@ -330,9 +345,7 @@ impl<'a> Series<'a> {
     fn say(&mut self, seq: u32, message: &[u8]) -> Result<bool> {
         let sent_us = since_1970().as_micros() as u64;
         let header = Header { run: self.run.clone(), seq, count: self.count, sent_us };
-        let said = self.speaker.say(&numbered::encode(&header, message), message, Some(seq.into()))?;
-        self.refused += u64::from(!said);
-        Ok(said)
+        self.speaker.say(&numbered::encode(&header, message), message, Some(seq.into()))
     }
 
     /// Waits for the pace, and for the answers to the message before.
@@ -408,8 +421,7 @@ impl<'a> Series<'a> {
             match self.contents.get(&seq).cloned() {
                 Some(message) if tries <= self.options.retries => {
                     self.books.sent_again(seq, Instant::now());
-                    self.retried += 1;
-                    self.say(seq, &message)?;
+                    self.retried += u64::from(self.say(seq, &message)?);
                 }
                 _ => self.give_up(seq),
             }
@@ -437,20 +449,21 @@ impl<'a> Series<'a> {
         };
         if let Some(error) = &failure {
             self.host.emit_error(error);
+        } else if self.books.is_unanswered() {
+            self.host.notice(
+                "nobody answered: no netlab receiver is there, or all was lost; only with --expect N is that a failure",
+            );
         }
         let rtt_us = RoundTrips::of(self.trips);
         let counts = report::Messages { retried: self.retried, rtt_us, ..self.books.counts() };
         self.host.emit(Event::Summary(Summary::Messages(counts)));
-        Ok(match failure {
-            Some(error) => error.status(),
-            None if self.refused > 0 => Status::No,
-            None => Status::Done,
-        })
+        Ok(status(failure, self.refused))
     }
 }
 
 fn too_few(subject: String, complete: usize, expected: usize) -> Error {
-    Error::other(Attempt::Send, subject, format!("{complete} of {expected} receivers got everything"))
+    let receivers = if expected == 1 { "receiver" } else { "receivers" };
+    Error::other(Attempt::Send, subject, format!("{complete} of {expected} {receivers} got everything"))
         .because("the others do not listen there, or some of their copies were lost")
         .next("start netlab receivers on the same interface, or send again what is lost: --retries 3")
 }

@@ -1,18 +1,27 @@
 //! Where a client's messages come from: the command line, standard input, or,
 //! with `--count` or `--size`, made up and numbered.
 
-use std::io::{self, BufRead, IsTerminal};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::Options;
 use crate::error::{Attempt, Error, Result};
 use crate::net::host::Host;
 use crate::net::stop::Interrupt;
+use crate::report::Prompt;
 
 /// The length of made-up messages: ping's.
 const DEFAULT_SIZE: u64 = 56;
+
+/// Lines read ahead of their being sent: `yes | netlab …` must not fill the
+/// memory.
+const LINES_AHEAD: usize = 16;
+
+/// The longest line of input, line end included: more is no message that
+/// somebody wrote.
+const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// Messages, one after the other.
 pub struct Messages {
@@ -107,20 +116,20 @@ enum Arrival {
     End,
 }
 
-struct Wake(Mutex<Sender<Arrival>>);
+struct Wake(SyncSender<Arrival>);
 
 impl Interrupt for Wake {
     fn interrupt(&self) {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = sender.send(Arrival::End);
+        // Where there is no room, there are lines, and nobody waits for one.
+        let _ = self.0.try_send(Arrival::End);
     }
 }
 
 impl Lines {
     /// Starts to read.
     pub fn of_stdin(host: &Host) -> Lines {
-        let (sender, arrivals) = channel();
-        let wake = Arc::new(Wake(Mutex::new(sender.clone())));
+        let (sender, arrivals) = sync_channel(LINES_AHEAD);
+        let wake = Arc::new(Wake(sender.clone()));
         host.stop.wakes(&wake);
         // Without this thread there would be no input: reads as its end.
         let _ = thread::Builder::new().name("stdin".into()).spawn(move || read_lines(&sender));
@@ -130,9 +139,14 @@ impl Lines {
     /// Waits for the next line, without its line end.
     pub fn next(&mut self, host: &Host) -> Result<Option<Vec<u8>>> {
         if self.prompts {
-            host.report.prompt();
+            host.report.prompt(Prompt::Shown);
         }
-        match self.arrivals.recv() {
+        let arrival = self.arrivals.recv();
+        if self.prompts {
+            let typed = matches!(arrival, Ok(Arrival::Line(_)));
+            host.report.prompt(if typed { Prompt::Answered } else { Prompt::Dropped });
+        }
+        match arrival {
             Ok(Arrival::Line(line)) => Ok(Some(line)),
             Ok(Arrival::Failed(cause)) => Err(Error::new(Attempt::Read, "standard input", &cause).unasked()),
             Ok(Arrival::End) | Err(_) => Ok(None),
@@ -140,12 +154,15 @@ impl Lines {
     }
 }
 
-fn read_lines(sender: &Sender<Arrival>) {
+fn read_lines(sender: &SyncSender<Arrival>) {
     let mut stdin = io::stdin().lock();
     loop {
         let mut line = Vec::new();
-        let arrival = match stdin.read_until(b'\n', &mut line) {
+        let arrival = match stdin.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut line) {
             Ok(0) => Arrival::End,
+            Ok(_) if line.len() as u64 > MAX_LINE_BYTES => {
+                Arrival::Failed(io::Error::new(io::ErrorKind::InvalidData, "a line longer than 1 MiB"))
+            }
             Ok(_) => Arrival::Line(without_end(line)),
             Err(error) => Arrival::Failed(error),
         };

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::framing::LineEnd;
 use crate::net::addr::Addr;
+use crate::net::stop::duration;
 
 /// Options of every client.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Wait this long between messages
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub interval: Option<Duration>,
     /// Make each message this many bytes long
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(0..=MAX_SIZE))]
@@ -83,9 +84,8 @@ impl Options {
 
 /// A time that is not zero: no reply comes in no time.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be longer than 0".into()),
-        Ok(time) => Ok(time),
-        Err(error) => Err(error.to_string()),
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than 0".into()),
+        time => Ok(time),
     }
 }

@@ -5,11 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error, Result, is_message_too_long};
 use crate::framing::{Key, Run, Sealer};
 use crate::net::group::{Sender, is_no_room};
 use crate::net::host::Host;
 use crate::report::{Event, Payload};
+
+/// The longest payload of a datagram: 65,535 bytes less the headers of IP and
+/// UDP (IPv6 does not count its own).
+const MAX_PAYLOAD_V4: usize = 65_507;
+const MAX_PAYLOAD_V6: usize = 65_527;
 
 /// How one sends, whoever may hear it.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +23,8 @@ pub struct Manners {
     pub gap: Duration,
     /// The longest message; without, as long as a datagram can be.
     pub max_bytes: Option<usize>,
+    /// Every message is as long as the others: if one is too long, all are.
+    pub equally_long: bool,
     /// Receivers with this key know that one who holds it has sent this.
     pub key: Option<Key>,
 }
@@ -29,6 +36,7 @@ pub struct Speaker<'a> {
     pub sender: &'a Sender,
     gap: Duration,
     max_bytes: usize,
+    equally_long: bool,
     sealer: Option<Sealer>,
     /// Before this, the next message would come too soon.
     pub due: Option<Instant>,
@@ -39,19 +47,24 @@ impl<'a> Speaker<'a> {
     pub fn new(host: &'a Host, sender: &'a Sender, manners: &Manners) -> Result<Speaker<'a>> {
         let sealer = manners.key.clone().map(|key| Ok::<_, Error>(Sealer::new(key, fresh_run()?))).transpose()?;
         let max_bytes = manners.max_bytes.unwrap_or(usize::MAX);
-        Ok(Speaker { host, sender, gap: manners.gap, max_bytes, sealer, due: None })
+        let Manners { gap, equally_long, .. } = *manners;
+        Ok(Speaker { host, sender, gap, max_bytes, equally_long, sealer, due: None })
     }
 
     /// Whether a message is short enough; tells, where it is not.
-    pub fn allows(&self, message: &[u8]) -> bool {
-        let (length, max) = (message.len(), self.max_bytes);
-        if length > max {
-            let error = Error::other(Attempt::Send, self.subject(), format!("{length} bytes, and {max} are allowed"))
-                .because("a datagram over one packet is cut into fragments, and one lost fragment loses it all")
-                .next(format!("a shorter message, or --max-size {length} at both ends"));
-            self.host.emit_error(&error);
+    ///
+    /// # Errors
+    /// It is not, and no other will be.
+    pub fn allows(&self, message: &[u8]) -> Result<bool> {
+        if message.len() <= self.max_bytes {
+            return Ok(true);
         }
-        length <= max
+        let error = too_long(self.subject(), message.len(), self.max_bytes);
+        if self.equally_long {
+            return Err(error);
+        }
+        self.host.emit_error(&error);
+        Ok(false)
     }
 
     /// Waits until the next message may leave. False: asked to stop instead.
@@ -76,8 +89,14 @@ impl<'a> Speaker<'a> {
                     reached += 1;
                     self.host.emit(Event::Sent { peer: *peer, client: None, seq, payload: Payload(message.to_vec()) });
                 }
-                Err(cause) if concerns_this_one(&cause) => self.host.emit_error(&not_sent(*peer, &cause)),
-                Err(cause) => fatal = Some(not_sent(*peer, &cause)),
+                Err(cause) => {
+                    let error = not_sent(*peer, &cause, datagram.len() - message.len());
+                    if is_no_room(&cause) || (is_message_too_long(&cause) && !self.equally_long) {
+                        self.host.emit_error(&error); // the next one may pass
+                    } else {
+                        fatal = Some(error);
+                    }
+                }
             }
         }
         match fatal {
@@ -97,29 +116,46 @@ impl<'a> Speaker<'a> {
     }
 }
 
-/// Too long for a datagram, or a queue that is full at the moment.
-fn concerns_this_one(cause: &io::Error) -> bool {
-    #[cfg(unix)]
-    let too_long = cause.raw_os_error() == Some(libc::EMSGSIZE);
-    #[cfg(not(unix))]
-    let too_long = cause.raw_os_error() == Some(10040);
-    too_long || is_no_room(cause)
+/// Longer than `--max-size`.
+fn too_long(subject: String, length: usize, max: usize) -> Error {
+    let are = if max == 1 { "is" } else { "are" };
+    Error::other(Attempt::Send, subject, format!("{}, and {max} {are} allowed", bytes(length)))
+        .because("a datagram over one packet is cut into fragments, and one lost fragment loses it all")
+        .next(format!("a shorter message, or --max-size {length} at both ends"))
 }
 
-fn not_sent(to: SocketAddr, cause: &io::Error) -> Error {
+/// `1 byte`, `2 bytes`.
+fn bytes(count: usize) -> String {
+    format!("{count} byte{}", if count == 1 { "" } else { "s" })
+}
+
+fn not_sent(to: SocketAddr, cause: &io::Error, header_bytes: usize) -> Error {
     let error = Error::new(Attempt::Send, format!("udp {to}"), cause);
     match cause.kind() {
         io::ErrorKind::PermissionDenied => error
             .because("it is a broadcast address, and SO_BROADCAST was not set on this socket")
             .next("without --without-option: the option is then set, and the system lets it pass"),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => error
+            .because("no entry of the routing table leads there, and no interface was named, or it is down")
+            .next("name one that is up: --interface eth0 (ip -brief addr lists them)"),
         _ if is_no_room(cause) => error
             .because("the interface's queue is full: this one was not sent")
             .next("fewer at a time: --interval 10ms"),
-        _ if concerns_this_one(cause) => {
-            error.because("a datagram holds 65,507 bytes at most by IPv4").next("a shorter message, or --size 1400")
+        _ if is_message_too_long(cause) => {
+            error.because(longest_datagram(to, header_bytes)).next("a shorter message, or --size 1400")
         }
         _ => error,
     }
+}
+
+/// `a datagram holds 65,507 bytes at most by IPv4, 44 of them netlab's headers`
+fn longest_datagram(to: SocketAddr, header_bytes: usize) -> String {
+    let (max, version) = if to.is_ipv4() { (MAX_PAYLOAD_V4, "IPv4") } else { (MAX_PAYLOAD_V6, "IPv6") };
+    let headers = match header_bytes {
+        0 => String::new(),
+        _ => format!(", {header_bytes} of them here netlab's header"),
+    };
+    format!("a datagram holds {},{:03} bytes at most by {version}{headers}", max / 1000, max % 1000)
 }
 
 /// A name that no other run has.
@@ -141,4 +177,28 @@ pub fn now_unix() -> u64 {
 /// By the system's clock.
 pub fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_byte_is_one_and_two_are_two() {
+        let message = |length, max| too_long("udp 10.0.0.255:5008".into(), length, max).message();
+        assert!(message(1, 0).ends_with("1 byte, and 0 are allowed"), "{}", message(1, 0));
+        assert!(message(2, 1).ends_with("2 bytes, and 1 is allowed"), "{}", message(2, 1));
+    }
+
+    #[test]
+    fn the_longest_datagram_depends_on_the_ip_version_and_holds_the_headers() {
+        let table = [
+            ("239.1.1.1:5007", 0, "a datagram holds 65,507 bytes at most by IPv4"),
+            ("[ff02::1]:5007", 0, "a datagram holds 65,527 bytes at most by IPv6"),
+            ("239.1.1.1:5007", 45, "a datagram holds 65,507 bytes at most by IPv4, 45 of them here netlab's header"),
+        ];
+        for (to, header_bytes, expected) in table {
+            assert_eq!(longest_datagram(to.parse().unwrap(), header_bytes), expected);
+        }
+    }
 }

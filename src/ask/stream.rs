@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::messages::Messages;
 use super::{LineEnding, Options};
 use crate::error::{Attempt, Error, Result, Status};
-use crate::framing::LineEnd;
+use crate::framing::{FIRST_QUIET, LATER_QUIET, LineEnd};
 use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::socket::is_timeout;
 use crate::net::tcp::{self, Connection};
-use crate::report::{self, Event, LostReason, Payload, Reason, RoundTrips, Summary};
+use crate::report::{self, Event, LostReason, Payload, Proto, Reason, RoundTrips, Summary, View};
 
 /// Room for one recv.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -22,9 +22,6 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// message is sent by a thread of its own: the server may stop reading until
 /// its replies are read, and both would wait for ever.
 const SENT_WITHOUT_READING: usize = 16 * 1024;
-
-/// A reply without a line end is over when nothing more comes for this long.
-const BURST_QUIET: Duration = Duration::from_millis(20);
 
 /// How the end of a reply is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +68,7 @@ pub fn ask(
     protocol: &dyn Protocol,
 ) -> Result<Status> {
     let connection = tcp::connect(host, addr, default_port, options.bind.as_ref(), options.timeout)?;
-    host.emit(Event::Connected { peer: connection.peer, local: connection.local });
+    host.emit(Event::Connected { proto: Proto::Tcp, peer: connection.peer, local: connection.local });
     let mut asker = Asker {
         host,
         connection,
@@ -79,6 +76,7 @@ pub fn ask(
         end: ending.end(),
         protocol,
         received: Vec::new(),
+        server_ends_lines: false,
         buffer: vec![0; BUFFER_BYTES],
         books: report::Messages::default(),
         trips: Vec::new(),
@@ -96,6 +94,7 @@ struct Asker<'a> {
     protocol: &'a dyn Protocol,
     /// Received, and not yet part of a reply.
     received: Vec<u8>,
+    server_ends_lines: bool,
     buffer: Vec<u8>,
     books: report::Messages,
     trips: Vec<Duration>,
@@ -129,6 +128,7 @@ impl Asker<'_> {
         let reply = reply.map_err(|(attempt, cause)| self.lost(attempt, &cause, started))?;
         let Some(reply) = reply else {
             // The server was asked to close, and did: no reply is owed.
+            self.books.asked += 1;
             return Ok(Some(Reason::Asked));
         };
         let rtt = started.elapsed();
@@ -163,7 +163,13 @@ impl Asker<'_> {
                 reason: LostReason::Timeout,
             });
         }
-        Error::new(attempt, format!("tcp {}", self.connection.peer), cause)
+        let error = Error::new(attempt, format!("tcp {}", self.connection.peer), cause);
+        match error.kind() {
+            ErrorKind::TimedOut if attempt == Attempt::Receive => {
+                error.because("the server is busy, silent, or waits for more of the message; TCP itself loses nothing")
+            }
+            _ => error,
+        }
     }
 
     fn send_and_receive(
@@ -200,14 +206,24 @@ impl Asker<'_> {
                 let rest = self.received.split_off(length);
                 return Ok(Some(std::mem::replace(&mut self.received, rest)));
             }
-            let in_burst = expected == Expected::Burst && !self.received.is_empty();
-            let wait = if in_burst { BURST_QUIET } else { self.options.timeout };
+            // A server that has never sent a line end will send none now: what
+            // comes in one go is its reply, as auto framing has it.
+            let lineless = matches!(expected, Expected::Lines(_)) && !self.server_ends_lines;
+            let in_burst = (expected == Expected::Burst || lineless) && !self.received.is_empty();
+            let wait = match (in_burst, lineless && self.books.received == 0) {
+                (false, _) => self.options.timeout,
+                (true, true) => FIRST_QUIET,
+                (true, false) => LATER_QUIET,
+            };
             self.connection.socket.wait_at_most(Some(wait))?;
             match self.connection.socket.recv(&mut self.buffer) {
                 Ok(0) if expected == Expected::Fin => return Ok(None),
                 Ok(0) if in_burst => return Ok(Some(std::mem::take(&mut self.received))),
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(got) => self.received.extend_from_slice(&self.buffer[..got]),
+                Ok(got) => {
+                    self.server_ends_lines |= self.buffer[..got].contains(&b'\n');
+                    self.received.extend_from_slice(&self.buffer[..got]);
+                }
                 Err(error) if in_burst && is_timeout(&error) => return Ok(Some(std::mem::take(&mut self.received))),
                 Err(error) => return Err(error),
             }
@@ -237,6 +253,7 @@ impl Asker<'_> {
         {
             self.host.emit_error(error);
         }
+        self.books.view = View::Stream;
         self.books.rtt_us = RoundTrips::of(self.trips);
         let short = self.books.lost > 0 || self.complaints > 0;
         self.host.emit(Event::Summary(Summary::Messages(self.books)));
@@ -259,6 +276,7 @@ impl Asker<'_> {
         let deadline = Instant::now() + self.options.timeout;
         loop {
             match socket.recv(&mut self.buffer) {
+                Ok(0) if self.host.stop.is_asked() => return Reason::Asked,
                 Ok(0) => return Reason::Fin,
                 Ok(_) if Instant::now() < deadline => {}
                 Ok(_) => return Reason::Timeout,

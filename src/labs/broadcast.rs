@@ -23,10 +23,10 @@
 //! Two things to try: `netlab broadcast send --without-option --trace 5008
 //! hello`, and `netlab broadcast receive 127.0.0.1:5008`, and find out why it is deaf.
 
+mod demo;
+
 use std::net::IpAddr;
-use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver as Channel, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -38,11 +38,11 @@ use crate::net::addr::Addr;
 use crate::net::group::{self, Receiver, Sender};
 use crate::net::host::Host;
 use crate::net::stop::Stop;
-use crate::report::{Event, Payload, View};
+use crate::report::View;
 use crate::serve;
 use crate::serve::group::{GuardOptions, Guards, Listener};
 
-use super::stage::{Part, Seen, Stage};
+pub use self::demo::demo;
 
 /// Of the dynamic kind, and free on most hosts.
 const DEFAULT_PORT: u16 = 5008;
@@ -52,9 +52,6 @@ const MAX_NAME_CHARS: usize = 32;
 
 /// Who has said all he wanted stays this long, to hear an answer.
 const PARTING: Duration = Duration::from_millis(500);
-
-/// A message that is lost on the demo's stage ends it after this, unfulfilled.
-const DEMO_LASTS: Duration = Duration::from_secs(30);
 
 /// Arguments of `netlab broadcast`.
 #[derive(Debug, clap::Args)]
@@ -133,7 +130,7 @@ struct JoinArgs {
 /// The interface, and the guards against what anybody may do to everyone.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Use this interface alone: a name, an address or an index
+    /// Use this interface alone: a name, an address or an index [default: all; loopback is sent to only where there is no other]
     #[arg(long, value_name = "NAME|ADDRESS|INDEX")]
     interface: Option<String>,
     #[command(flatten)]
@@ -143,7 +140,7 @@ struct Common {
 /// A sender keeps what receivers guard: then nothing of his is dropped.
 fn manners(guards: &Guards) -> Manners {
     let gap = guards.rate.map_or(Duration::ZERO, |rate| rate.gap());
-    Manners { gap, max_bytes: guards.max_bytes, key: guards.key.clone() }
+    Manners { gap, max_bytes: guards.max_bytes, key: guards.key.clone(), ..Manners::default() }
 }
 
 /// What stands before each message must not look like a message, or like two.
@@ -171,7 +168,7 @@ impl super::Lab for Args {
         match &self.role {
             Role::Send(args) => send(host, args),
             Role::Receive(args) => receive(host, args),
-            Role::Join(args) => join(host, args, |_| {}, typed),
+            Role::Join(args) => join(host, args, |_| {}, keyboard),
             Role::Demo => super::stage::play(host, demo),
         }
     }
@@ -240,131 +237,55 @@ fn join<N: FnMut() -> Result<Option<Vec<u8>>> + Send>(
     ready(receiver.addr.port());
     let speaker = Speaker::new(own, sender, &manners(&guards))?;
     let next = lines(own);
-    let (mut ended, said) = thread::scope(|scope| {
+    let (mut ended, (said, typed)) = thread::scope(|scope| {
         let typist = thread::Builder::new().name(format!("{}-types", args.name.replace(' ', "-")));
         let typist = typist
             .spawn_scoped(scope, || talk(own, &args.name, speaker, next))
             .map_err(|cause| Error::new(Attempt::Open, "a thread to type in", &cause))?;
         let ended = listener.listen(&args.options);
         own.stop.ask();
-        let said = typist.join().unwrap_or_else(|_| Err(Error::other(Attempt::Send, "what was typed", "it panicked")));
-        Ok::<_, Error>((ended, said))
+        let panicked = || Err(Error::other(Attempt::Send, "what was typed", "it panicked"));
+        Ok::<_, Error>((ended, typist.join().unwrap_or_else(|_| (0, panicked()))))
     })?;
-    (ended.counts.sent, ended.counts.view) = (*said.as_ref().unwrap_or(&0), View::Member);
-    let said = said.inspect_err(|error| host.emit_error(error));
+    (ended.counts.sent, ended.counts.view) = (said, View::Member);
+    let typed = typed.inspect_err(|error| host.emit_error(error));
     let heard = ended.conclude(own, &args.options);
-    Ok(said.map_or_else(|error| error.status(), |_| heard))
+    Ok(typed.map_or_else(|error| error.status(), |()| heard))
 }
 
 /// The lines of standard input.
-fn typed(host: &Host) -> impl FnMut() -> Result<Option<Vec<u8>>> + Send + use<> {
+fn keyboard(host: &Host) -> impl FnMut() -> Result<Option<Vec<u8>>> + Send + use<> {
     let mut lines = Messages::new(host, &[], &ask::Options::plain());
     move || lines.next_message()
 }
 
-/// Says what is typed until there is no more of it; says how much that was.
+/// Says what is typed until there is no more of it; tells how much was said,
+/// and how it ended.
 fn talk(
     host: &Host,
     name: &str,
     mut speaker: Speaker<'_>,
     mut next: impl FnMut() -> Result<Option<Vec<u8>>>,
-) -> Result<u64> {
+) -> (u64, Result<()>) {
     let (mut typed, mut said) = (0, 0);
-    let ended = loop {
-        let line = match next() {
-            Ok(Some(line)) => line,
-            ended => break ended.map(|_| ()),
-        };
-        typed += 1;
-        let message = [name.as_bytes(), b": ", &line].concat();
-        if !speaker.allows(&message) {
-            continue;
+    let mut say_all = || {
+        while let Some(line) = next()? {
+            typed += 1;
+            let message = [name.as_bytes(), b": ", &line].concat();
+            if speaker.allows(&message)? {
+                speaker.wait_turn(); // a stop cuts it short: what is typed is said
+                said += u64::from(speaker.say(&message, &message, None)?);
+            }
         }
-        speaker.wait_turn(); // a stop cuts it short: what is typed is said
-        match speaker.say(&message, &message, None) {
-            Ok(sent) => said += u64::from(sent),
-            Err(error) => break Err(error),
-        }
+        Ok(())
     };
+    let ended = say_all();
     // Who never said a word may have no keyboard: he goes on listening.
     if typed > 0 {
         host.stop.wait(if ended.is_ok() { PARTING } else { Duration::ZERO });
         host.stop.ask();
     }
-    ended.map(|()| said)
-}
-
-/// Three members each say hello once all three are there; each is to hear the
-/// two others, and not himself.
-pub fn demo(stage: &Stage) -> Result<Seen> {
-    let (tell_port, port) = channel();
-    let (cue_alice, alice_waits) = channel::<()>();
-    let (cue_bob, bob_waits) = channel::<()>();
-    let (alice_is_done, done) = channel::<()>();
-    let bob_is_done = alice_is_done.clone();
-    let alice = move |host: &Host| {
-        let tell = move |port| {
-            let _ = tell_port.send(port); // bob has gone
-        };
-        let status = join(host, &member("alice", 0), tell, |host| hello(host, alice_waits));
-        let _ = alice_is_done.send(());
-        status
-    };
-    let bob = move |host: &Host| {
-        let port = port.recv().unwrap_or(DEFAULT_PORT);
-        let status = join(host, &member("bob", port), |_| {}, |host| hello(host, bob_waits));
-        let _ = bob_is_done.send(());
-        status
-    };
-    let members: Vec<Part> = vec![("alice", Box::new(alice)), ("bob", Box::new(bob))];
-    let acts = stage.play_all(members, "carol", move |host, addr| {
-        let all_are_here = move |_| drop((cue_alice, cue_bob));
-        let (_, at_once) = channel();
-        let port = addr.port.unwrap_or(DEFAULT_PORT);
-        let status = join(host, &member("carol", port), all_are_here, |host| hello(host, at_once));
-        // When this returns, the others are stopped, whatever they have heard.
-        for _ in 0..2 {
-            let _ = done.recv_timeout(DEMO_LASTS);
-        }
-        status
-    })?;
-    let heard: Vec<&[u8]> = acts.events.iter().filter_map(message_in).collect();
-    let times = |message: &str| heard.iter().filter(|heard| **heard == message.as_bytes()).count();
-    let each_twice = ["alice: hello", "bob: hello", "carol: hello"].map(times) == [2; 3];
-    Ok(Seen::new(
-        acts.all_done() && each_twice && heard.len() == 6,
-        "three members said hello, each heard the two others, nobody heard himself",
-    ))
-}
-
-fn message_in(event: &Event) -> Option<&[u8]> {
-    match event {
-        Event::Received { payload: Payload(bytes), .. } => Some(bytes),
-        _ => None,
-    }
-}
-
-/// Says hello once nobody holds the other end of `cue`; then nothing, until the
-/// others are heard.
-fn hello(host: &Host, cue: Channel<()>) -> impl FnMut() -> Result<Option<Vec<u8>>> + Send + use<> {
-    let (stop, mut said) = (host.stop.clone(), false);
-    move || {
-        if std::mem::replace(&mut said, true) {
-            stop.wait(DEMO_LASTS);
-            return Ok(None);
-        }
-        let _ = cue.recv();
-        Ok(Some(b"hello".to_vec()))
-    }
-}
-
-fn member(name: &str, port: u16) -> JoinArgs {
-    JoinArgs {
-        addr: Some(Addr { host: None, port: Some(port) }),
-        name: name.to_owned(),
-        options: serve::Options { run_for: None, accept: NonZeroU64::new(2) },
-        common: Common { interface: Some("127.0.0.1".into()), guards: GuardOptions::plain() },
-    }
+    (said, ended)
 }
 
 #[cfg(test)]

@@ -166,6 +166,13 @@ impl Protocol for Lines {
     fn expected(&self, sent: &[u8], end: LineEnd) -> Expected {
         if asks_to_close(sent) { Expected::Fin } else { Expected::answer_to(sent, end) }
     }
+
+    /// Line ends aside; a server of another language may raise ASCII alone.
+    fn complaint(&self, sent: &[u8], reply: &[u8]) -> Option<String> {
+        let (sent, reply) = (sent.trim_ascii_end(), reply.trim_ascii_end());
+        let right = reply == capitals(sent) || reply == sent.to_ascii_uppercase();
+        (!right).then(|| "the reply is not the message in capitals".into())
+    }
 }
 
 /// Both ends at work.

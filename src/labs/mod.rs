@@ -54,11 +54,6 @@ pub trait Lab {
     /// Which end it is.
     fn role(&self) -> Role;
 
-    /// Whether its standard output carries a peer's bytes as they are.
-    fn is_raw(&self) -> bool {
-        false
-    }
-
     /// Runs it to its end.
     fn run(&self, host: &Host) -> Result<Status>;
 }

@@ -93,7 +93,7 @@ struct SendArgs {
     /// What to send, each a datagram; without any, the lines of standard input
     #[arg(value_name = "MESSAGE")]
     messages: Vec<String>,
-    /// Send by this interface: a name, an address or an index
+    /// Send by this interface: a name, an address or an index [default: as the routes lead, else loopback]
     #[arg(long, value_name = "NAME|ADDRESS|INDEX")]
     interface: Option<String>,
     /// How many links it may cross: 0 stays on this host, 1 on this link
@@ -111,7 +111,7 @@ struct ReceiveArgs {
     /// The group [default: 239.1.1.1:5007]
     #[arg(value_name = "GROUP:PORT", value_parser = group)]
     group: Option<SocketAddr>,
-    /// Join on this interface: a name, an address or an index
+    /// Join on this interface: a name, an address or an index [default: as the routes lead, else loopback]
     #[arg(long, value_name = "NAME|ADDRESS|INDEX")]
     interface: Option<String>,
     /// Receive only what this address sends (source-specific multicast)

@@ -17,6 +17,9 @@ use crate::report::{Event, Payload, Summary};
 /// How long a demo's server may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
+/// How often to see whether a server has failed instead.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Where a lab is played: a host that both ends share.
 pub struct Stage {
     host: Host,
@@ -66,7 +69,11 @@ pub type Part<'a> = (&'static str, Box<dyn FnOnce(&Host) -> Result<Status> + Sen
 /// Plays a lab's demo and tells what was seen.
 pub fn play(host: &Host, demo: fn(&Stage) -> Result<Seen>) -> Result<Status> {
     let began = Instant::now();
-    let seen = demo(&Stage { host: host.clone() })?;
+    host.notice("calls are numbered as they return, so what a call brought about may stand before it");
+    let seen = demo(&Stage { host: host.clone() }).unwrap_or_else(|error| {
+        host.emit_error(&error);
+        Seen::new(false, error.message())
+    });
     let elapsed = began.elapsed();
     host.emit(Event::Shown { name: host.lab, ok: seen.ok, seen: seen.text, elapsed });
     host.emit(Event::Summary(Summary::Demos { labs: 1, failed: usize::from(!seen.ok), elapsed }));
@@ -108,7 +115,8 @@ impl Stage {
             for (name, server) in servers {
                 threads.push(spawn(scope, name, host.clone(), server)?);
             }
-            let asked = ready(&live, count)
+            let ended = || threads.iter().any(ScopedJoinHandle::is_finished);
+            let asked = ready(&live, count, ended)
                 .and_then(|addr| spawn(scope, asker, host.clone(), move |host: &Host| ask(host, &addr)))
                 .map(join);
             host.stop.ask();
@@ -138,13 +146,14 @@ fn join(thread: ScopedJoinHandle<'_, Result<Status>>) -> Result<Status> {
 }
 
 /// Waits until all listen; the first one's address, as a client can reach it.
-fn ready(live: &Receiver<Event>, count: usize) -> Result<Addr> {
+fn ready(live: &Receiver<Event>, count: usize, ended: impl Fn() -> bool) -> Result<Addr> {
     let deadline = Instant::now() + READY_WITHIN;
     let mut addrs: Vec<SocketAddr> = Vec::new();
     while addrs.len() < count {
-        match live.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        match live.recv_timeout(LOOK_EVERY) {
             Ok(Event::Listening { addr, .. }) => addrs.push(addr),
             Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && !ended() => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 return Err(Error::other(Attempt::Serve, "the demo", "the server did not get ready"));
             }

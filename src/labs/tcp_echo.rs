@@ -157,23 +157,39 @@ fn raw_client(host: &Host, args: &ClientArgs) -> Result<Status> {
     let bind = args.options.bind.as_ref();
     let connection = tcp::connect(host, &addr, DEFAULT_PORT, bind, args.options.timeout)?;
     let subject = format!("tcp {}", connection.peer);
+    let unread = |cause: io::Error| Error::new(Attempt::Read, "standard input", &cause).unasked();
+    let sender = thread::Builder::new().name("stdin".into());
     let socket = connection.socket.clone();
-    // Not joined: when the server closes first, this thread may wait for the
-    // keyboard, and the end of the process is its end.
-    let sender = thread::Builder::new().name("stdin".into()).spawn(move || send_stdin(&socket));
-    sender.map_err(|cause| Error::new(Attempt::Read, "standard input", &cause))?;
-    receive_to_stdout(&connection.socket, &subject)?;
+    let sender = sender.spawn(move || send_stdin(&socket)).map_err(unread)?;
+    let received = receive_to_stdout(&connection.socket, &subject);
+    // Not joined in general: when the server closes first, that thread may
+    // wait for the keyboard, and the end of the process is its end.
+    if sender.is_finished()
+        && let Ok(sent) = sender.join()
+    {
+        sent.map_err(unread)?;
+    }
+    received?;
     Ok(if host.stop.is_asked() { Status::No } else { Status::Done })
 }
 
-/// At the end of input, FIN: the server then sends the rest and closes.
+/// At the end of input, FIN: the server then sends the rest and closes. Fails
+/// only where the input cannot be read; a failure to send shows in recv.
 fn send_stdin(socket: &Socket) -> io::Result<()> {
     let mut buffer = vec![0; RAW_BUFFER_BYTES];
     let mut stdin = io::stdin().lock();
     loop {
-        match stdin.read(&mut buffer)? {
-            0 => return socket.shutdown(Shutdown::Write),
-            got => socket.send_all(&buffer[..got])?, // a failure shows in recv
+        match stdin.read(&mut buffer) {
+            Ok(0) => {
+                let _ = socket.shutdown(Shutdown::Write); // or the server was first
+                return Ok(());
+            }
+            Ok(got) if socket.send_all(&buffer[..got]).is_ok() => {}
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                let _ = socket.shutdown(Shutdown::Both); // the other direction waits no longer
+                return Err(error);
+            }
         }
     }
 }
@@ -194,7 +210,8 @@ fn receive_to_stdout(socket: &Socket, subject: &str) -> Result<()> {
 
 /// Both ends at work.
 pub fn demo(stage: &Stage) -> Result<Seen> {
-    let options = TcpOptions::plain(Model::Events);
+    // A thread each: the calls are those of the diagram above.
+    let options = TcpOptions::plain(Model::Threads);
     let options_of_client = ask::Options::plain();
     let acts = stage.play(
         |host| server(host, &Addr::loopback(0), &options),

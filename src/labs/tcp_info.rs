@@ -34,7 +34,7 @@ use crate::framing::you_are;
 use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::tcp::{self, Connection};
-use crate::report::{Event, Messages, Payload, Reason, RoundTrips, Summary};
+use crate::report::{Event, Messages, Payload, Proto, Reason, RoundTrips, Summary, View};
 use crate::serve::{self, Client, Model, Outbox, Session, TcpOptions, Then};
 
 use super::stage::{Seen, Stage};
@@ -139,7 +139,7 @@ fn client(host: &Host, addr: &Addr, options: &ask::Options) -> Result<Status> {
         let started = Instant::now();
         let connection = tcp::connect(host, addr, DEFAULT_PORT, options.bind.as_ref(), options.timeout)?;
         let Connection { peer, local, .. } = connection;
-        host.emit(Event::Connected { peer, local });
+        host.emit(Event::Connected { proto: Proto::Tcp, peer, local });
         counts.sent += 1;
         match read_answer(&connection, options) {
             Ok(answer) => {
@@ -158,7 +158,7 @@ fn client(host: &Host, addr: &Addr, options: &ask::Options) -> Result<Status> {
         }
     }
     let status = if counts.lost == 0 { Status::Done } else { Status::No };
-    counts.rtt_us = RoundTrips::of(trips);
+    (counts.rtt_us, counts.view) = (RoundTrips::of(trips), View::Stream);
     host.emit(Event::Summary(Summary::Messages(counts)));
     Ok(status)
 }
@@ -191,13 +191,14 @@ fn compare(host: &Host, connection: &Connection, answer: &[u8]) {
         Some(seen) => {
             format!("our own getsockname says {local}, the server saw {seen}: a router translates addresses (NAT)")
         }
-        None => format!("our own getsockname says {local}"),
+        None => format!("our own getsockname says {local}; the answer is no \"you are ADDRESS port PORT\""),
     });
 }
 
 /// Both ends at work.
 pub fn demo(stage: &Stage) -> Result<Seen> {
-    let options = TcpOptions::plain(Model::Events);
+    // A thread each: the calls are those of the diagram above.
+    let options = TcpOptions::plain(Model::Threads);
     let asking = ask::Options::plain();
     let acts =
         stage.play(|host| server(host, &Addr::loopback(0), &options), |host, addr| client(host, addr, &asking))?;

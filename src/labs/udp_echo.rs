@@ -121,7 +121,7 @@ fn reply(datagram: &[u8], _from: SocketAddr) -> Option<Cow<'_, [u8]>> {
 
 fn client(host: &Host, addr: &Addr, args: &ClientArgs) -> Result<Status> {
     let client = ask::datagrams::client(host, addr, DEFAULT_PORT, &args.options, !args.unconnected)?;
-    ask::datagrams::ask(host, &client, &args.options, args.retries, &args.messages, Match::Echo, &|_| None)
+    ask::datagrams::ask(host, client, &args.options, args.retries, &args.messages, Match::Echo, &|_, _| None)
 }
 
 /// Both ends at work.

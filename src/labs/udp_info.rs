@@ -125,14 +125,15 @@ fn client(host: &Host, addr: &Addr, args: &ClientArgs) -> Result<Status> {
     let client = ask::datagrams::client(host, addr, DEFAULT_PORT, &args.options, !args.unconnected)?;
     // Whatever its size: any datagram is a question here.
     let question = [QUESTION.to_owned()];
-    let answered = |answer: &[u8]| compare(&client, answer);
-    ask::datagrams::ask(host, &client, &args.options, args.retries, &question, Match::Order, &answered)
+    ask::datagrams::ask(host, client, &args.options, args.retries, &question, Match::Order, &compare)
 }
 
 /// Sets what the server saw beside what this host says.
 fn compare(client: &Client, answer: &[u8]) -> Option<String> {
-    let seen = you_are::decode(answer)?;
-    let Ok(local) = client.socket.local_addr() else { return None };
+    let local = client.socket.local_addr().ok()?;
+    let Some(seen) = you_are::decode(answer) else {
+        return Some(format!("our own getsockname says {local}; the answer is no \"you are ADDRESS port PORT\""));
+    };
     Some(match local {
         local if local == seen => format!("our own getsockname says {local} too: no address is translated on the way"),
         local if local.ip().is_unspecified() => {

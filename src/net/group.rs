@@ -50,7 +50,7 @@ pub struct Receiver {
     pub group: Option<IpAddr>,
     /// The interface it hears on, by name.
     pub interface: String,
-    /// Which interfaces there are, which was taken, and why.
+    /// Which interface was taken, and why; where netlab chose, also which there are.
     pub notices: Vec<String>,
     membership: Option<Membership>,
 }
@@ -61,7 +61,7 @@ pub struct Sender {
     pub socket: Arc<Socket>,
     /// Where each message goes: one group, or one broadcast address a network.
     pub targets: Vec<SocketAddr>,
-    /// Which interfaces there are, which was taken, and why.
+    /// Which interface was taken, and why; where netlab chose, also which there are.
     pub notices: Vec<String>,
 }
 
@@ -98,13 +98,14 @@ struct Membership {
 pub fn join(host: &Host, group: SocketAddr, source: Option<IpAddr>, wanted: Option<&str>) -> Result<Receiver> {
     let failed = |attempt| move |cause| Error::new(attempt, format!("udp {group}"), &cause);
     let socket = Socket::open(host, Proto::Udp, &group).map_err(failed(Attempt::Open))?;
-    let (way, mut notices) = way_to(host, &socket, group, wanted)?;
+    let known = interfaces(&socket)?;
+    let (way, mut notices) = way_to(host, &known, group, wanted)?;
     let group = on_link(group, way.interface.index);
     let addr = bind_to_group(&socket, group).map_err(failed(Attempt::Bind))?;
     notices.push(format!("joined {} on {}: {}", group.ip(), way.interface.name, way.why));
     let interface = way.interface.name.clone();
     let membership = Membership { group: group.ip(), source, interface: way.interface };
-    membership.join(&socket).map_err(|cause| join_refused(&membership, group, &cause))?;
+    membership.join(&socket).map_err(|cause| join_refused(&membership, group, &cause, &known))?;
     let socket = Arc::new(socket);
     host.stop.wakes(&socket);
     Ok(Receiver { socket, addr, group: Some(group.ip()), interface, notices, membership: Some(membership) })
@@ -115,7 +116,8 @@ pub fn sender(host: &Host, group: SocketAddr, reach: &Reach<'_>) -> Result<Sende
     let failed = |attempt| move |cause| Error::new(attempt, format!("udp {group}"), &cause);
     let socket = Socket::open(host, Proto::Udp, &group).map_err(failed(Attempt::Open))?;
     let bound_to = reach.bind.and_then(interface_of);
-    let (way, mut notices) = way_to(host, &socket, group, reach.interface.or(bound_to.as_deref()))?;
+    let known = interfaces(&socket)?;
+    let (way, mut notices) = way_to(host, &known, group, reach.interface.or(bound_to.as_deref()))?;
     let group = on_link(group, way.interface.index);
     set_reach(&socket, group, &way, reach).map_err(failed(Attempt::Send))?;
     if let Some(bind) = reach.bind {
@@ -163,10 +165,8 @@ pub fn broadcast_sender(
     let socket = Socket::open(host, Proto::Udp, &at).map_err(failed(Attempt::Open))?;
     let known = interfaces(&socket)?;
     let only = wanted.map(|wanted| find(&known, wanted)).transpose()?;
-    let (targets, notices) = match at.ip().is_unspecified() {
-        true => broadcast_addresses(&known, only, at.port())?,
-        false => (vec![at], vec![]),
-    };
+    let (targets, notices) =
+        if at.ip().is_unspecified() { broadcast_addresses(&known, only, at.port())? } else { (vec![at], vec![]) };
     if allowed {
         let set = |socket: &socket2::Socket| socket.set_broadcast(true);
         socket.set_option("SOL_SOCKET", "SO_BROADCAST", 1, set).map_err(failed(Attempt::Open))?;
@@ -261,19 +261,30 @@ impl Membership {
     }
 }
 
-/// Which interface leads to `group`, and a notice for each there is.
-fn way_to(host: &Host, socket: &Socket, group: SocketAddr, wanted: Option<&str>) -> Result<(Way, Vec<String>)> {
-    let known = interfaces(socket)?;
-    let notices = known.iter().map(describe).collect();
-    let way = match (wanted, scope_of(&group)) {
-        (Some(wanted), scope) => asked_for(&known, wanted, scope)?,
-        (None, 0) => by_route(host, &known, group)?,
+/// Which interface leads to `group`. Where nobody named one, a notice for each
+/// there is: who wonders at the choice sees what it was made from.
+fn way_to(host: &Host, known: &[Interface], group: SocketAddr, wanted: Option<&str>) -> Result<(Way, Vec<String>)> {
+    match (wanted, scope_of(&group)) {
+        (Some(wanted), scope) => Ok((asked_for(known, wanted, scope)?, vec![])),
+        (None, 0) => Ok((by_route(host, known, group)?, usable(known).into_iter().map(describe).collect())),
         (None, scope) => {
-            let interface = find(&known, &scope.to_string())?.clone();
-            Way { interface, why: "the group's address names it after the %".into(), by_route: true }
+            let interface = find(known, &scope.to_string())?.clone();
+            let why = "the group's address names it after the %".into();
+            Ok((Way { interface, why, by_route: true }, vec![]))
         }
-    };
-    Ok((way, notices))
+    }
+}
+
+/// The interfaces that are up; where none is, all.
+fn usable(known: &[Interface]) -> Vec<&Interface> {
+    let up: Vec<&Interface> = known.iter().filter(|it| it.up).collect();
+    if up.is_empty() { known.iter().collect() } else { up }
+}
+
+/// `this host has: lo (1, 127.0.0.1), eth0 (2, 10.0.0.7)`
+fn those_there_are(known: &[Interface]) -> String {
+    let names: Vec<String> = usable(known).into_iter().map(Interface::to_string).collect();
+    format!("this host has: {}", names.join(", "))
 }
 
 fn asked_for(known: &[Interface], wanted: &str, scope: u32) -> Result<Way> {
@@ -321,17 +332,23 @@ fn no_way_to(group: SocketAddr, known: &[Interface], cause: &io::Error) -> Error
     match cause.kind() {
         // EINVAL: ff02:: groups exist on each link anew (RFC 4291, 2.7).
         ErrorKind::InvalidInput => Error::other(Attempt::Join, format!("udp {group}"), "it does not say on which link")
-            .because("there is such a group on every link, so it needs an interface")
+            .because(format!(
+                "there is such a group on every link, so it needs an interface; {}",
+                those_there_are(known)
+            ))
             .next(named)
             .unasked(),
         _ if group.is_ipv6() => error
-            .because("no route leads to this group, and IPv6 groups do not work on the loopback interface")
+            .because(format!(
+                "no route leads to this group, and IPv6 groups do not work on the loopback interface; {}",
+                those_there_are(known)
+            ))
             .next(named),
-        _ => error,
+        _ => error.because(format!("no route leads to this group; {}", those_there_are(known))),
     }
 }
 
-fn join_refused(membership: &Membership, group: SocketAddr, cause: &io::Error) -> Error {
+fn join_refused(membership: &Membership, group: SocketAddr, cause: &io::Error, known: &[Interface]) -> Error {
     let error = Error::new(Attempt::Join, format!("udp {group} on {}", membership.interface.name), cause);
     if is_no_room(cause) {
         return error
@@ -339,7 +356,9 @@ fn join_refused(membership: &Membership, group: SocketAddr, cause: &io::Error) -
             .next("sysctl net.ipv4.igmp_max_memberships, or leave another group first");
     }
     if !membership.interface.up {
-        return error.because("the interface is down").next("another interface, or switch it on");
+        return error
+            .because(format!("the interface is down; {}", those_there_are(known)))
+            .next("another interface, or switch it on");
     }
     error
 }
@@ -359,9 +378,8 @@ fn interfaces(socket: &Socket) -> Result<Vec<Interface>> {
 
 fn find<'a>(known: &'a [Interface], wanted: &str) -> Result<&'a Interface> {
     interface::find(known, wanted).map_err(|_| {
-        let names: Vec<String> = known.iter().map(Interface::to_string).collect();
         Error::other(Attempt::Interface, wanted, "there is none of that name, address or index")
-            .because(format!("this host has: {}", names.join(", ")))
+            .because(those_there_are(known))
             .next("--interface with a name, an address or an index of those")
             .unasked()
     })
@@ -539,14 +557,11 @@ fn broadcast_addresses(
 
 /// What a receiver at `at` will hear of broadcasts.
 fn heard_notices(known: &[Interface], only: Option<&Interface>, at: SocketAddr) -> Vec<String> {
-    let fits = |it: &&Interface| only.is_none_or(|only| only.index == it.index);
-    let mut addresses = Vec::new();
-    for it in known.iter().filter(fits).filter(|it| it.up) {
-        let found = it.v4.iter().filter_map(|v4| v4.directed_broadcast());
-        addresses.extend(found.map(|broadcast| format!("{broadcast} by {}", it.name)));
-    }
-    addresses.push("255.255.255.255 by any".to_owned());
-    let mut notices = vec![format!("broadcasts come to {}", addresses.join(", "))];
+    let heard = match only {
+        Some(only) => heard_by(only),
+        None => heard_by_all(known),
+    };
+    let mut notices = vec![format!("broadcasts come to {heard}")];
     if known.iter().any(|it| it.has(at.ip())) {
         notices.push(format!(
             "bound to {}, this socket is deaf to broadcasts: they are sent to another address; 0.0.0.0 hears them all",
@@ -554,6 +569,29 @@ fn heard_notices(known: &[Interface], only: Option<&Interface>, at: SocketAddr) 
         ));
     }
     notices
+}
+
+/// `127.255.255.255 and 255.255.255.255, by lo alone`
+fn heard_by(only: &Interface) -> String {
+    let mut own: Vec<String> = broadcast_addresses_of(only).map(|address| address.to_string()).collect();
+    own.dedup(); // of several addresses on one network
+    let own = if own.is_empty() { String::new() } else { format!("{} and ", own.join(", ")) };
+    format!("{own}{}, by {} alone", Ipv4Addr::BROADCAST, only.name)
+}
+
+/// `10.0.0.255 by eth0, 127.255.255.255 by lo, 255.255.255.255 by any`
+fn heard_by_all(known: &[Interface]) -> String {
+    let mut heard = String::new();
+    for it in known.iter().filter(|it| it.up) {
+        for address in broadcast_addresses_of(it) {
+            heard += &format!("{address} by {}, ", it.name);
+        }
+    }
+    heard + &format!("{} by any", Ipv4Addr::BROADCAST)
+}
+
+fn broadcast_addresses_of(interface: &Interface) -> impl Iterator<Item = Ipv4Addr> {
+    interface.v4.iter().filter_map(|v4| v4.directed_broadcast())
 }
 
 #[cfg(test)]
@@ -610,6 +648,29 @@ mod tests {
         assert!(asked_for(&known, "eth0", 0).is_ok());
         let error = asked_for(&known, "eth0", 1).err().unwrap();
         assert_eq!(error.status(), crate::error::Status::CannotAsk);
+    }
+
+    #[test]
+    fn errors_list_the_interfaces_that_are_up_or_all_where_none_is() {
+        let down = Interface { up: false, ..interface("eth0", 2, "10.0.0.7") };
+        let why = |known: &[Interface]| find(known, "nosuch0").err().unwrap().why();
+        assert_eq!(why(&[lo(), down.clone()]), "this host has: lo (1, 127.0.0.1)");
+        assert_eq!(why(&[down]), "this host has: eth0 (2, 10.0.0.7)");
+    }
+
+    #[test]
+    fn a_receiver_is_told_which_addresses_it_hears_and_by_which_interface() {
+        let down = Interface { up: false, ..interface("eth1", 3, "10.1.0.1") };
+        let known = [lo(), interface("eth0", 2, "10.0.0.7"), down];
+        let table = [
+            (None, "127.0.0.255 by lo, 10.0.0.255 by eth0, 255.255.255.255 by any"),
+            (Some(&known[1]), "10.0.0.255 and 255.255.255.255, by eth0 alone"),
+            (Some(&Interface { v4: vec![], ..lo() }), "255.255.255.255, by lo alone"),
+        ];
+        for (only, heard) in table {
+            let notices = heard_notices(&known, only, ([0, 0, 0, 0], 5008).into());
+            assert_eq!(notices, [format!("broadcasts come to {heard}")]);
+        }
     }
 
     #[test]

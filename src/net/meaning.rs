@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::trace::{Call, Fd};
+use crate::error;
 use crate::report::Proto;
 use crate::report::human::duration;
 
@@ -28,6 +29,8 @@ pub struct Facts {
     recvs: u64,
     fin_sent: bool,
     fin_received: bool,
+    /// We said first that we send no more: TIME_WAIT is ours.
+    closes_first: bool,
     /// Our own shutdown ended the reading: a recv that returns 0 is no FIN.
     shut_for_reading: bool,
     reset: bool,
@@ -58,6 +61,7 @@ impl Facts {
             }
             (Call::Recv { .. } | Call::RecvFrom { .. }, Some(got)) => self.learn_received(got),
             (Call::Shutdown { how, .. }, Some(_)) => {
+                self.closes_first |= *how != "SHUT_RD" && !self.fin_received && !self.fin_sent;
                 self.fin_sent |= *how != "SHUT_RD";
                 self.shut_for_reading |= *how != "SHUT_WR";
             }
@@ -112,12 +116,12 @@ pub fn fd_of(call: &Call<'_>, value: Option<i64>) -> Option<Fd> {
 /// The meaning of a call's result. `facts` already include this call.
 pub fn of(call: &Call<'_>, value: Result<i64, &io::Error>, facts: &Facts, elapsed: Duration) -> String {
     match value {
-        Ok(value) => of_success(call, value, facts),
+        Ok(value) => of_success(call, value, facts, elapsed),
         Err(error) => of_failure(call, error, facts, elapsed),
     }
 }
 
-fn of_success(call: &Call<'_>, value: i64, facts: &Facts) -> String {
+fn of_success(call: &Call<'_>, value: i64, facts: &Facts, elapsed: Duration) -> String {
     match call {
         Call::Socket { proto: Proto::Tcp, .. } => "an endpoint; nothing is sent".into(),
         Call::Socket { proto: Proto::Udp, .. } => "an endpoint for datagrams; nothing is sent".into(),
@@ -138,6 +142,12 @@ fn of_success(call: &Call<'_>, value: i64, facts: &Facts) -> String {
         Call::RecvFrom { from, .. } => received_from(value, *from),
         Call::Shutdown { how, .. } => shut(how, facts),
         Call::Close { .. } => closed(facts),
+        Call::Sleep { time } if elapsed < *time => {
+            format!("woken after {} of {}: the server stops", duration(elapsed), duration(*time))
+        }
+        Call::Sleep { time } if elapsed < *time => {
+            format!("woken after {} of {}: the server stops", duration(elapsed), duration(*time))
+        }
         Call::Sleep { .. } => {
             "only this thread slept, using no CPU; what arrived meanwhile waits in the socket's buffer".into()
         }
@@ -161,7 +171,9 @@ fn bound(addr: &SocketAddr, facts: &Facts) -> String {
 
 fn accepted(listener: Fd, new: i64, peer: Option<SocketAddr>) -> String {
     let peer = peer.map(|peer| peer.to_string()).unwrap_or_else(|| "a client".into());
-    format!("{new} is a new socket for {peer} alone, its handshake long complete; {listener} goes on listening")
+    format!(
+        "{new} is a new socket for {peer} alone, its handshake done by the system before; {listener} goes on listening"
+    )
 }
 
 fn connected(addr: &SocketAddr, facts: &Facts) -> String {
@@ -207,21 +219,32 @@ fn sent(value: i64, asked: usize, facts: &Facts) -> String {
     }
     let closed = if facts.fin_received { "; the peer sends no more, but may still read" } else { "" };
     format!(
-        "the system took {value} bytes to deliver in order{closed}; that the peer has read them, only its answer can tell"
+        "the system took {} to deliver in order{closed}; that the peer has read it, only its answer can tell",
+        bytes(value)
     )
 }
 
 fn datagram_sent(value: i64) -> String {
-    format!("one datagram of {value} bytes is on its way; nobody says whether it arrives")
+    format!("one datagram of {} is on its way; nobody says whether it arrives", bytes(value))
+}
+
+/// `1 byte`, `2 bytes`.
+fn bytes(count: i64) -> String {
+    format!("{count} {}", if count == 1 { "byte" } else { "bytes" })
 }
 
 fn sent_to(value: i64, to: &SocketAddr, facts: &Facts) -> String {
     match to.ip().to_canonical() {
         ip if ip.is_multicast() => format!(
-            "one datagram of {value} bytes to the group: each host that joined gets a copy, and one sendto was enough"
+            "one datagram of {} to the group: each host that joined gets a copy, and one sendto was enough",
+            bytes(value)
         ),
+        ip if facts.broadcast && ip.is_loopback() => {
+            format!("one datagram of {} to everyone on this host who listens on that port", bytes(value))
+        }
         _ if facts.broadcast => format!(
-            "one datagram of {value} bytes to everyone on that network: every host there receives it, asked or not"
+            "one datagram of {} to everyone on that network: every host there receives it, asked or not",
+            bytes(value)
         ),
         _ => datagram_sent(value),
     }
@@ -239,8 +262,8 @@ fn received(value: i64, room: usize, facts: &Facts) -> String {
         _ if value as usize == room => {
             format!("the buffer of {room} is full and there may be more: TCP keeps no message boundaries")
         }
-        _ if facts.fin_sent => format!("{value} bytes: the peer may still send after our FIN"),
-        _ => format!("{value} bytes: all that had arrived, be it a part of a message or several"),
+        _ if facts.fin_sent => format!("{}: the peer may still send after our FIN", bytes(value)),
+        _ => format!("{}: all that had arrived, be it a part of a message or several", bytes(value)),
     }
 }
 
@@ -253,7 +276,7 @@ fn received_from(value: i64, from: Option<SocketAddr>) -> String {
     let from = from.map(|from| format!(" from {from}")).unwrap_or_default();
     match value {
         0 => format!("an empty datagram{from}: a message too, and no end (UDP has none)"),
-        _ => format!("one whole datagram of {value} bytes{from}: boundaries are kept"),
+        _ => format!("one whole datagram of {}{from}: boundaries are kept", bytes(value)),
     }
 }
 
@@ -276,7 +299,9 @@ fn closed(facts: &Facts) -> String {
         Facts { refused: true, connected: false, .. } => "send was never reached".into(),
         Facts { connected: false, .. } => "it was never connected; nothing is sent".into(),
         Facts { reset: true, .. } => "the connection was gone already".into(),
-        Facts { fin_received: true, fin_sent: true, .. } => "both FINs were exchanged before; the descriptor is free".into(),
+        Facts { fin_received: true, closes_first: true, .. } => {
+            "both FINs are exchanged, ours came first: the port pair stays in TIME_WAIT here for 60 s".into()
+        }
         Facts { fin_received: true, .. } => "FIN: the peer closed first, so the peer's side keeps TIME_WAIT".into(),
         _ => "FIN (or RST, if bytes came that were never read): we close first, so the port pair stays in TIME_WAIT here for 60 s".into(),
     }
@@ -295,7 +320,8 @@ fn option_meaning(name: &str, value: &str, facts: &Facts) -> String {
         "SO_SNDTIMEO" => format!("a send that finds no room gives up after {value}"),
         "SO_BROADCAST" => "sending to broadcast addresses is allowed now: it is opt-in, since every host there is disturbed".into(),
         "SO_RCVBUF" => "asks for that much room for what arrives before it is read".into(),
-        "IP_ADD_MEMBERSHIP" | "IPV6_ADD_MEMBERSHIP" => "the join: the interface now takes this group's datagrams, and routers are told (IGMP, MLD)".into(),
+        "IP_ADD_MEMBERSHIP" => "the join: the interface now takes this group's datagrams, and routers on its network are told (IGMP)".into(),
+        "IPV6_ADD_MEMBERSHIP" => "the join: the interface now takes this group's datagrams, and routers on its network are told (MLD)".into(),
         "IP_ADD_SOURCE_MEMBERSHIP" | "MCAST_JOIN_SOURCE_GROUP" => "the join, for one source only: others who send to the group are not heard".into(),
         "IP_DROP_MEMBERSHIP" | "IPV6_DROP_MEMBERSHIP" | "IP_DROP_SOURCE_MEMBERSHIP" | "MCAST_LEAVE_SOURCE_GROUP" => {
             "left: the group's datagrams no longer come to this socket".into()
@@ -335,7 +361,7 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
         (Call::Send { .. } | Call::SendTo { .. }, WouldBlock | TimedOut) => "the buffer is full: the peer does not read; this socket does not block, so the rest waits".into(),
         (Call::SendTo { .. }, PermissionDenied) => "a broadcast address, and SO_BROADCAST was not set: the system refuses".into(),
         (Call::Send { .. } | Call::SendTo { .. }, NetworkUnreachable) => "no route leads there".into(),
-        (Call::Send { bytes, .. } | Call::SendTo { bytes, .. }, _) if is_too_long(error) => {
+        (Call::Send { bytes, .. } | Call::SendTo { bytes, .. }, _) if error::is_message_too_long(error) => {
             format!("{} bytes do not fit into one datagram (65,507 at most by IPv4): nothing was sent", bytes.len())
         }
         (Call::Bind { addr, .. }, AddrInUse) => format!("another socket has port {}; without SO_REUSEADDR on both, TIME_WAIT counts too", addr.port()),
@@ -394,7 +420,7 @@ pub fn of_waiting(call: &str) -> &'static str {
         "connect" => "SYN was sent and nobody answers; the system sends it again, ever more rarely",
         "send" | "sendto" => "the peer does not read, and the buffers on the way are full",
         "sleep" => "asleep as asked; messages meanwhile wait in the socket's buffer",
-        "poll" => "one thread waits for all its sockets at once, using no CPU",
+        "poll" => "none of its sockets has anything: one thread waits for all of them at once, using no CPU",
         _ => "the call has not returned",
     }
 }
@@ -407,16 +433,6 @@ fn is_too_many_files(error: &io::Error) -> bool {
 #[cfg(not(unix))]
 fn is_too_many_files(error: &io::Error) -> bool {
     error.raw_os_error() == Some(10024)
-}
-
-#[cfg(unix)]
-fn is_too_long(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EMSGSIZE)
-}
-
-#[cfg(not(unix))]
-fn is_too_long(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(10040)
 }
 
 #[cfg(test)]

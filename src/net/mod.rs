@@ -71,10 +71,7 @@ fn first_of<T>(
         }
     }
     let (attempt, subject, cause) = last;
-    let tried = || match addrs {
-        [only] => format!("{proto} {only}"),
-        many => format!("{proto} {addr} ({})", many.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")),
-    };
+    let tried = || all_of(proto, addr, addrs);
     let error = Error::new(attempt, subject.unwrap_or_else(tried), &cause);
     Err(match addrs.iter().find(|at| lacks_zone(at)) {
         Some(at) if cause.kind() == io::ErrorKind::InvalidInput => error
@@ -82,6 +79,14 @@ fn first_of<T>(
             .next(format!("[{}%eth0]:{}, with an interface of this host", at.ip(), at.port())),
         _ => error,
     })
+}
+
+/// `tcp 127.0.0.1:5003`; where a name has several addresses, all of them.
+fn all_of(proto: Proto, addr: &Addr, addrs: &[SocketAddr]) -> String {
+    match addrs {
+        [only] => format!("{proto} {only}"),
+        many => format!("{proto} {addr} ({})", many.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// Whether an address is of one link only, and does not say of which.

@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ pub struct Socket {
     inner: Option<socket2::Socket>,
     proto: Proto,
     listens: bool,
+    connected: AtomicBool,
     trace: Trace,
     stop: Stop,
     /// SO_RCVTIMEO as it is set, in microseconds; 0 for none.
@@ -117,7 +118,8 @@ impl Socket {
     }
 
     fn of(inner: socket2::Socket, proto: Proto, trace: Trace, stop: Stop) -> Socket {
-        Socket { inner: Some(inner), proto, listens: false, trace, stop, wait: AtomicU64::new(0) }
+        let connected = AtomicBool::new(false);
+        Socket { inner: Some(inner), proto, listens: false, connected, trace, stop, wait: AtomicU64::new(0) }
     }
 
     /// The socket itself, for options that have no method here.
@@ -171,7 +173,9 @@ impl Socket {
         self.trace.end(span, || Call::Accept { fd: self.fd(), peer }, value);
         let (socket, _) = result?;
         let peer = peer.ok_or(ErrorKind::AddrNotAvailable)?;
-        Ok((Socket::of(socket, Proto::Tcp, self.trace.clone(), self.stop.clone()), peer))
+        let socket = Socket::of(socket, Proto::Tcp, self.trace.clone(), self.stop.clone());
+        socket.connected.store(true, Ordering::Relaxed);
+        Ok((socket, peer))
     }
 
     /// `connect(2)`. On a datagram socket it sends nothing and cannot wait.
@@ -207,8 +211,9 @@ impl Socket {
             result
         });
         match result {
+            Err(_) if self.stop.is_asked() => Err(ErrorKind::Interrupted.into()),
             Err(_) if started.elapsed() >= timeout => Err(ErrorKind::TimedOut.into()),
-            result => result,
+            result => result.inspect(|()| self.connected.store(true, Ordering::Relaxed)),
         }
     }
 
@@ -351,6 +356,8 @@ impl Interrupt for Socket {
         match (self.proto, self.listens) {
             (Proto::Tcp, true) if !SHUTDOWN_WAKES => self.wake_by_connecting(),
             (Proto::Udp, _) if !SHUTDOWN_WAKES => {} // looks up by itself
+            // A connect under way is ended by both halves alone.
+            (Proto::Tcp, false) if !self.connected.load(Ordering::Relaxed) => drop(self.shutdown(Shutdown::Both)),
             // Only the reading half: what is still to be said can be sent.
             _ => drop(self.shutdown(Shutdown::Read)),
         }

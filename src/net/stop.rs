@@ -12,6 +12,19 @@ use std::time::Duration;
 /// Exit status after a second Ctrl-C: 128 + SIGINT, as shells have it.
 const KILLED_BY_SIGINT: i32 = 130;
 
+/// The longest time that can be asked for: a year, after which nobody waits
+/// any more, and which every clock can add.
+const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A time as people write it: `250ms`, `2s`, `1m30s`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= MAX_DURATION => Ok(time),
+        Ok(_) => Err("is longer than a year".into()),
+        Err(error) => Err(format!("{error}: write a time such as 250ms, 30s or 1m30s")),
+    }
+}
+
 /// Something that waits and can be woken.
 pub trait Interrupt: Send + Sync {
     /// Ends the wait. Called once, from another thread.
@@ -138,6 +151,7 @@ impl Stop {
             }
             stop.ask();
         });
+        leave_signals_to_that_thread();
     }
 
     /// Sleeps for `time`, or until asked to stop. Says whether it was asked.
@@ -150,6 +164,21 @@ impl Stop {
 
     fn waiters(&self) -> MutexGuard<'_, Waiters> {
         self.0.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// From now on this thread, and those it starts, take no signal: the handler's
+/// own thread does. A call that a signal interrupts is made twice, and a trace
+/// would have to show it twice.
+fn leave_signals_to_that_thread() {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{SigSet, Signal};
+        let mut signals = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            signals.add(signal);
+        }
+        let _ = signals.thread_block(); // else it is as it was
     }
 }
 

@@ -47,27 +47,39 @@ pub struct Client {
     /// Our own address; unspecified where the socket is not connected.
     pub local: SocketAddr,
     /// Whether `connect(2)` tied the socket to the peer.
-    pub connected: bool,
+    connected: bool,
+    addr: Addr,
+    addrs: Vec<SocketAddr>,
+    bind: Option<Addr>,
 }
 
 /// Opens a socket to ask `addr` with. `connected`: only that peer's datagrams
 /// reach the socket, and the system tells of ICMP errors.
 pub fn client(host: &Host, addr: &Addr, default_port: u16, bind: Option<&Addr>, connected: bool) -> Result<Client> {
     let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
-    let open = |peer: SocketAddr| {
-        let socket = Arc::new(Socket::open(host, Proto::Udp, &peer).map_err(failed(Attempt::Open))?);
-        if let Some(bind) = bind {
-            super::bind_client(&socket, bind, &peer)?;
-        }
-        if connected {
-            socket.connect(peer).map_err(failed(Attempt::Connect))?;
-        }
-        let local = local_of(&socket, &peer, connected).map_err(failed(Attempt::Connect))?;
-        Ok(Client { socket, peer, local, connected })
-    };
-    let client = super::first_of(Proto::Udp, addr, &addrs, open)?;
-    host.stop.wakes(&client.socket);
-    Ok(client)
+    let (socket, peer, local) =
+        super::first_of(Proto::Udp, addr, &addrs, |peer| open_client(host, peer, bind, connected))?;
+    Ok(Client { socket, peer, local, connected, addr: addr.clone(), addrs, bind: bind.cloned() })
+}
+
+type Opened = (Arc<Socket>, SocketAddr, SocketAddr);
+
+fn open_client(
+    host: &Host,
+    peer: SocketAddr,
+    bind: Option<&Addr>,
+    connected: bool,
+) -> std::result::Result<Opened, super::Failure> {
+    let socket = Arc::new(Socket::open(host, Proto::Udp, &peer).map_err(failed(Attempt::Open))?);
+    if let Some(bind) = bind {
+        super::bind_client(&socket, bind, &peer)?;
+    }
+    if connected {
+        socket.connect(peer).map_err(failed(Attempt::Connect))?;
+    }
+    let local = local_of(&socket, &peer, connected).map_err(failed(Attempt::Connect))?;
+    host.stop.wakes(&socket);
+    Ok((socket, peer, local))
 }
 
 /// Before connect or the first sendto there is no address to ask for.
@@ -85,22 +97,37 @@ impl Client {
         if self.connected { self.socket.send(bytes) } else { self.socket.send_to(bytes, self.peer) }
     }
 
-    /// Receives one datagram of the peer; others' are skipped.
-    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Receives one datagram; `None` where it is not the peer's.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         if self.connected {
-            return self.socket.recv(buffer);
+            return self.socket.recv(buffer).map(Some);
         }
-        loop {
-            let (got, from) = self.socket.recv_from(buffer)?;
-            if from.ip().to_canonical() == self.peer.ip().to_canonical() && from.port() == self.peer.port() {
-                return Ok(got);
-            }
-        }
+        let (got, from) = self.socket.recv_from(buffer)?;
+        let same = |addr: SocketAddr| (addr.ip().to_canonical(), addr.port());
+        Ok((same(from) == same(self.peer)).then_some(got))
     }
 
-    /// A failed send or receive, in three parts.
+    /// Nothing listens at the peer: turns to the next of its name's addresses.
+    /// Says whether there was one. (A connection would have been refused, and
+    /// the next address tried, before anything was sent.)
+    pub fn turn_to_next(&mut self, host: &Host) -> bool {
+        let tried = self.addrs.iter().position(|addr| *addr == self.peer).unwrap_or_default();
+        for peer in &self.addrs[tried + 1..] {
+            if let Ok(opened) = open_client(host, *peer, self.bind.as_ref(), self.connected) {
+                (self.socket, self.peer, self.local) = opened;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A failed send or receive, in three parts. A refusal concerns all the
+    /// addresses of the name: they were tried in order.
     pub fn error(&self, host: &Host, attempt: Attempt, cause: &io::Error) -> Error {
-        let error = Error::new(attempt, format!("udp {}", self.peer), cause);
-        super::tcp::with_server_hint(host, error, self.peer)
+        let subject = match cause.kind() {
+            io::ErrorKind::ConnectionRefused => super::all_of(Proto::Udp, &self.addr, &self.addrs),
+            _ => format!("udp {}", self.peer),
+        };
+        super::tcp::with_server_hint(host, Error::new(attempt, subject, cause), self.peer)
     }
 }

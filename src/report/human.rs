@@ -4,14 +4,17 @@
 //! escapes: a peer's bytes never reach the terminal as they are, and the
 //! line end that framing is about can be seen.
 
-use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
-use super::{BlockedLine, CallLine, ClosedPipe, Event, LostReason, Messages, Payload, Reason, Report, Summary, View};
+use super::{
+    BlockedLine, CallLine, ClosedPipe, Event, LostReason, Messages, Payload, Prompt, Proto, Reason, Report, Summary,
+    View,
+};
 use crate::framing;
 
 /// Bytes of a payload shown on a line.
@@ -20,6 +23,9 @@ const SHOWN_BYTES: usize = 64;
 /// Single messages a server shows in a second. A stream of gigabytes arrives
 /// in thousands of reads; nobody can read as many lines.
 const MESSAGES_PER_SECOND: u32 = 100;
+
+/// What invites a line of input.
+const PROMPT: &[u8] = b"> ";
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -39,6 +45,8 @@ pub struct Human {
 #[derive(Default)]
 struct Screen {
     table: Vec<String>,
+    /// A prompt invites a line of input, and stands below all else.
+    prompted: bool,
     second: u64,
     shown: u32,
     hidden: u64,
@@ -79,16 +87,30 @@ impl Human {
         true
     }
 
-    /// Prints `lines`, then the table, over the table of `before` rows.
-    fn print(&self, before: usize, table: &[String], lines: &str) {
+    /// Puts `lines` where the screen's last ones are kept, on stdout or
+    /// stderr, and those below again.
+    ///
+    /// The result is for the caller to note, once it has let go of the screen:
+    /// a closed stdout stops the lab, and the lab's last calls are traced here.
+    fn print(&self, screen: &Screen, before: usize, lines: &str, to_stderr: bool) -> io::Result<()> {
         // What moves the cursor is no colour, and stays where colours go.
-        let mut text = erase(before).into_bytes();
-        text.extend(self.colored(lines, self.color));
-        for row in table {
-            text.extend(self.colored(&format!("{row}\n"), self.color));
+        let above = erase(before, screen.prompted).into_bytes();
+        let mut below = Vec::new();
+        for row in &screen.table {
+            below.extend(self.colored(&format!("{row}\n"), self.color));
         }
-        let mut out = std::io::stdout().lock();
-        self.pipe.note(out.write_all(&text).and_then(|()| out.flush()));
+        if screen.prompted {
+            below.extend(PROMPT);
+        }
+        if to_stderr {
+            if !above.is_empty() {
+                write(&mut io::stdout(), &above)?;
+            }
+            let _ = write(&mut io::stderr(), &self.colored(lines, self.color_of_stderr()));
+            return if below.is_empty() { Ok(()) } else { write(&mut io::stdout(), &below) };
+        }
+        let text = [above, self.colored(lines, self.color), below].concat();
+        write(&mut io::stdout().lock(), &text)
     }
 
     /// The text with its colours, or without. Whole, so that it goes out in
@@ -99,32 +121,46 @@ impl Human {
         colored.into_inner()
     }
 
-    fn prefix(&self) -> String {
-        if !self.timeline {
-            return String::new();
+    /// Each of an event's lines with the time and the thread that speaks.
+    fn prefixed(&self, lines: &str) -> String {
+        let mut prefix = String::new();
+        if self.timeline {
+            let ms = self.started.elapsed().as_secs_f64() * 1e3;
+            prefix = format!("{DIM}{ms:8.1} ms{DIM:#} {WHO}{:<10}{WHO:#} ", speaker());
         }
-        let ms = self.started.elapsed().as_secs_f64() * 1e3;
-        format!("{DIM}{ms:8.1} ms{DIM:#} {WHO}{:<8}{WHO:#} ", speaker())
+        lines.lines().map(|line| format!("{prefix}{line}\n")).collect()
     }
 
-    fn trace(&self, line: String) {
-        // Between our own lines on the same terminal, never inside one.
-        let _screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = std::io::stderr().write_all(&self.colored(&line, self.color_of_stderr()));
+    /// A line on stderr, between our own lines on the same terminal.
+    fn tell(&self, line: &str) {
+        let screen = self.screen();
+        let written = self.print(&screen, screen.table.len(), line, true);
+        drop(screen);
+        self.pipe.note(written);
+    }
+
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `auto` was decided by looking at stdout; stderr may be a file.
     fn color_of_stderr(&self) -> ColorChoice {
         match self.color {
-            ColorChoice::Auto if !std::io::stderr().is_terminal() => ColorChoice::Never,
+            ColorChoice::Auto if !io::stderr().is_terminal() => ColorChoice::Never,
             choice => choice,
         }
     }
 }
 
-/// Moves up over a table and clears it.
-fn erase(rows: usize) -> String {
-    if rows == 0 { String::new() } else { format!("\x1b[{rows}A\x1b[J") }
+/// Clears the prompt, and the table above it.
+fn erase(rows: usize, prompted: bool) -> String {
+    let prompt = if prompted { "\r\x1b[K" } else { "" };
+    let table = if rows > 0 { format!("\x1b[{rows}A\x1b[J") } else { String::new() };
+    format!("{prompt}{table}")
+}
+
+fn write(out: &mut impl Write, text: &[u8]) -> io::Result<()> {
+    out.write_all(text).and_then(|()| out.flush())
 }
 
 impl Report for Human {
@@ -134,20 +170,22 @@ impl Report for Human {
         }
         if let Event::Error { message, why, next } = event {
             return self
-                .trace(format!("{BAD}error:{BAD:#} {message}\n  {DIM}why:{DIM:#} {why}\n  {DIM}try:{DIM:#} {next}\n"));
+                .tell(&format!("{BAD}error:{BAD:#} {message}\n  {DIM}why:{DIM:#} {why}\n  {DIM}try:{DIM:#} {next}\n"));
         }
         let Some(line) = line_of(event) else { return };
-        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut screen = self.screen();
         if !self.within_budget(event, &mut screen) {
             return;
         }
         let mut lines = String::new();
-        if screen.hidden > 0 && screen.shown <= 1 {
+        if screen.hidden > 0 {
             let hidden = std::mem::take(&mut screen.hidden);
             lines += &format!("{DIM}({hidden} messages more than fit on a screen; --json has them all){DIM:#}\n");
         }
-        lines += &format!("{}{line}\n", self.prefix());
-        self.print(screen.table.len(), &screen.table, &lines);
+        lines += &self.prefixed(&line);
+        let written = self.print(&screen, screen.table.len(), &lines, false);
+        drop(screen);
+        self.pipe.note(written);
     }
 
     fn wants_messages(&self) -> bool {
@@ -155,33 +193,47 @@ impl Report for Human {
     }
 
     fn call(&self, line: &CallLine) {
-        self.trace(call_text(line));
+        self.tell(&call_text(line));
     }
 
     fn blocked(&self, line: &BlockedLine) {
         let BlockedLine { who, call, elapsed, meaning } = line;
-        self.trace(format!(
+        self.tell(&format!(
             "   {WHO}{who}{WHO:#} blocked in {call}, {} s {DIM}| {meaning}{DIM:#}\n",
             elapsed.as_secs()
         ));
     }
 
-    fn prompt(&self) {
-        if self.quiet || !std::io::stdout().is_terminal() {
+    fn prompt(&self, prompt: Prompt) {
+        if self.quiet || !io::stdout().is_terminal() {
             return;
         }
-        let mut out = std::io::stdout().lock();
-        self.pipe.note(out.write_all(b"> ").and_then(|()| out.flush()));
+        let mut screen = self.screen();
+        screen.prompted = prompt == Prompt::Shown;
+        let written = match prompt {
+            Prompt::Shown => write(&mut io::stdout(), PROMPT),
+            Prompt::Answered => Ok(()),
+            Prompt::Dropped => write(&mut io::stdout(), erase(0, true).as_bytes()),
+        };
+        drop(screen);
+        self.pipe.note(written);
     }
 
-    fn table(&self, lines: Vec<String>) {
-        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+    fn table(&self, mut lines: Vec<String>) {
+        // A row that wraps would be two, and the next one drawn over neither.
+        let columns = terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0));
+        for line in &mut lines {
+            *line = line.chars().take(columns.saturating_sub(1)).collect();
+        }
+        let mut screen = self.screen();
         let before = std::mem::replace(&mut screen.table, lines).len();
-        self.print(before, &screen.table, "");
+        let written = self.print(&screen, before, "", false);
+        drop(screen);
+        self.pipe.note(written);
     }
 
     fn shows_tables(&self) -> bool {
-        !self.quiet && !self.timeline && std::io::stdout().is_terminal()
+        !self.quiet && !self.timeline && io::stdout().is_terminal()
     }
 }
 
@@ -210,7 +262,12 @@ fn line_of(event: &Event) -> Option<String> {
             let thread = thread.as_ref().map(|name| format!(", served by {name}")).unwrap_or_default();
             format!("client {client}: connected from {} port {}{thread}", peer.ip(), peer.port())
         }
-        Event::Connected { peer, local } => format!("connected to {peer} from {local}"),
+        Event::Connected { peer, local, proto: Proto::Tcp } => format!("connected to {peer} from {local}"),
+        // No packet has been sent yet: who is there is to be seen.
+        Event::Connected { peer, local, .. } if local.port() == 0 => {
+            format!("asking {peer}; the first sendto will give us a port")
+        }
+        Event::Connected { peer, local, .. } => format!("asking {peer} from {local}"),
         // The line that follows, the reply's, tells both.
         Event::Sent { seq: Some(_), .. } => return None,
         Event::Sent { client: Some(client), payload, .. } => format!("client {client}: sent {}", quoted(payload)),
@@ -259,10 +316,9 @@ fn lost(seq: u64, waited: Duration, tries: u32, reason: LostReason) -> String {
     let tries = if tries > 1 { format!(" after {tries} tries") } else { String::new() };
     let how = match reason {
         LostReason::Timeout => format!("within {}", duration(waited)),
-        LostReason::Refused => format!("refused after {}", duration(waited)),
-        LostReason::NotSent => "the message was not sent".to_owned(),
+        LostReason::Refused => format!("but a refusal after {}", duration(waited)),
     };
-    format!("{BAD}reply {seq}: none,{BAD:#} {how}{tries}")
+    format!("{BAD}no reply to message {seq}{BAD:#} {how}{tries}")
 }
 
 /// `6 bytes "hello\n"`, cut where a line would be too long.
@@ -328,6 +384,10 @@ fn counters_text(messages: &Messages) -> String {
     };
     let odd = format!("{lost} lost{late}, {duplicate} duplicate, {reordered} reordered");
     match messages.view {
+        View::Stream if messages.asked > 0 => {
+            format!("{sent} sent, {received} answered, {lost} unanswered, {} asked to close", messages.asked)
+        }
+        View::Stream => format!("{sent} sent, {received} answered, {lost} unanswered"),
         View::Client => format!("{sent} sent, {received} received, {odd}"),
         View::Sender { .. } if *sent == 0 => "nothing was sent".to_owned(),
         View::Sender { numbered: false } => format!("{sent} sent; whether they arrived, nobody says"),

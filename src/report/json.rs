@@ -48,16 +48,24 @@ impl Json {
     }
 }
 
+impl Json {
+    /// Writes one event on stdout.
+    pub fn write(&self, event: &Event) {
+        let who = self.whose.then(human::speaker);
+        let line = self.line(event, who);
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(&line).and_then(|()| out.flush());
+        drop(out);
+        self.pipe.note(written);
+    }
+}
+
 impl Report for Json {
     fn emit(&self, event: &Event) {
         if !self.messages && human::is_message(event) {
             return;
         }
-        let who = self.whose.then(human::speaker);
-        let line = self.line(event, who);
-        let mut out = std::io::stdout().lock();
-        self.pipe.note(out.write_all(&line).and_then(|()| out.flush()));
-        drop(out);
+        self.write(event);
         if let Event::Error { message, why, next } = event {
             let text = format!("error: {message}\n  why: {why}\n  try: {next}\n");
             let _ = std::io::stderr().write_all(text.as_bytes());

@@ -8,6 +8,7 @@ pub mod human;
 pub mod json;
 pub mod recorder;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub enum Event {
     },
     /// A client reached its server.
     Connected {
+        /// `tcp`, or `udp`: then nothing has been sent yet.
+        proto: Proto,
         /// The server's address.
         peer: SocketAddr,
         /// The client's own.
@@ -242,8 +245,6 @@ pub enum LostReason {
     Timeout,
     /// The host answered that nothing listens there.
     Refused,
-    /// The message could not be sent.
-    NotSent,
 }
 
 /// The counters at the end of a run.
@@ -273,7 +274,8 @@ pub enum Summary {
     },
 }
 
-/// Messages counted, as a client sees them: `sent` = `received` + `lost`.
+/// Messages counted, as a client sees them: `sent` = `received` + `lost` +
+/// `asked`.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Messages {
     /// Messages sent, repeats not counted.
@@ -290,6 +292,9 @@ pub struct Messages {
     pub late: u64,
     /// Sendings beyond the first (`--retries`).
     pub retried: u64,
+    /// Messages that asked to be left, and were: no reply is owed to them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub asked: u64,
     /// Round trips.
     pub rtt_us: RoundTrips,
     /// Who received a group's numbered messages, and how many.
@@ -309,6 +314,8 @@ pub enum View {
     /// A client: what was sent is to be answered.
     #[default]
     Client,
+    /// A client on a connection, which itself loses and reorders nothing.
+    Stream,
     /// A sender to many: `received` is what all receivers acknowledged;
     /// nothing at all where it did not ask for that.
     Sender {
@@ -386,6 +393,10 @@ impl Serialize for Payload {
     }
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 fn micros<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(time.as_micros() as u64)
 }
@@ -429,6 +440,17 @@ pub struct BlockedLine {
     pub meaning: &'static str,
 }
 
+/// What becomes of the invitation to type a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// It is to be shown, and to stay below all that is printed.
+    Shown,
+    /// A line was typed after it: it has become one of the screen's lines.
+    Answered,
+    /// No line will come.
+    Dropped,
+}
+
 /// Where events go.
 pub trait Report: Send + Sync {
     /// Shows, writes or keeps one event.
@@ -447,7 +469,7 @@ pub trait Report: Send + Sync {
     fn blocked(&self, line: &BlockedLine);
 
     /// Invites a line of input, where a person is there to type it.
-    fn prompt(&self) {}
+    fn prompt(&self, _prompt: Prompt) {}
 
     /// Replaces the block of lines kept below all others on a terminal.
     fn table(&self, _lines: Vec<String>) {}
@@ -468,20 +490,22 @@ pub fn emit_error(report: &dyn Report, error: &Error) {
 /// `netlab … | head` closes our standard output early. That is no error: the
 /// command ends, quietly.
 pub struct ClosedPipe {
-    closed: AtomicBool,
-    when_closed: Box<dyn Fn() + Send + Sync>,
+    failed: AtomicBool,
+    when_failed: Box<dyn Fn(io::Error) + Send + Sync>,
 }
 
 impl ClosedPipe {
-    /// Calls `when_closed` once, at the first write that finds no reader.
-    pub fn new(when_closed: impl Fn() + Send + Sync + 'static) -> ClosedPipe {
-        ClosedPipe { closed: AtomicBool::new(false), when_closed: Box::new(when_closed) }
+    /// Calls `when_failed` at the first write that fails, and only then.
+    pub fn new(when_failed: impl Fn(io::Error) + Send + Sync + 'static) -> ClosedPipe {
+        ClosedPipe { failed: AtomicBool::new(false), when_failed: Box::new(when_failed) }
     }
 
-    /// Notes how a write ended.
-    pub fn note(&self, written: std::io::Result<()>) {
-        if written.is_err() && !self.closed.swap(true, Ordering::Relaxed) {
-            (self.when_closed)();
+    /// Notes how a write ended. Hold no lock that a trace needs.
+    pub fn note(&self, written: io::Result<()>) {
+        if let Err(error) = written
+            && !self.failed.swap(true, Ordering::Relaxed)
+        {
+            (self.when_failed)(error);
         }
     }
 }

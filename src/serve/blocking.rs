@@ -45,7 +45,7 @@ impl<R: Reception> Service<R> {
                 // as a connection of our own.
                 Ok(_) if self.books.host.stop.is_asked() => return None,
                 Ok((socket, peer)) => {
-                    let client = self.books.number(peer, || socket.local_addr());
+                    let client = self.books.number(peer, || socket.local_addr())?;
                     drop(listener);
                     if self.books.is_full() {
                         self.close_listener();

@@ -38,16 +38,17 @@ impl Books {
         })
     }
 
-    /// Numbers a new client. `local` asks the system for our address on the
-    /// connection: a listener bound to one address knows it already.
-    pub fn number(&self, peer: SocketAddr, local: impl FnOnce() -> std::io::Result<SocketAddr>) -> Client {
-        let number = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
-        let local = match self.local.ip().is_unspecified() {
-            true => local().unwrap_or(self.local),
-            false => self.local,
-        };
+    /// Numbers a new client; `None` where `--accept` have come already, for
+    /// several threads may accept at once. `local` asks the system for our
+    /// address on the connection: a listener bound to one address knows it.
+    pub fn number(&self, peer: SocketAddr, local: impl FnOnce() -> std::io::Result<SocketAddr>) -> Option<Client> {
+        let most = self.limit.map_or(u64::MAX, NonZeroU64::get);
+        let next = |count: u64| (count < most).then_some(count + 1);
+        let number = self.clients.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()? + 1;
+        let known = !self.local.ip().is_unspecified();
+        let local = if known { self.local } else { local().unwrap_or(self.local) };
         self.exhausted.store(false, Ordering::Relaxed);
-        Client { number, peer: canonical(peer), local: canonical(local) }
+        Some(Client { number, peer: canonical(peer), local: canonical(local) })
     }
 
     /// Whether `--accept` clients have come.

@@ -36,13 +36,13 @@ const DEFAULT_RATE: &str = "100/s";
 /// does all it can; the one silent the longest is closed for a new one.
 const MAX_RUNS: usize = 256;
 
-/// Senders whose rate is watched at once.
+/// Sources whose rate is watched at once.
 const MAX_SOURCES: usize = 1024;
 
 /// What a receiver lets through.
 #[derive(Clone, Debug, Default)]
 pub struct Guards {
-    /// Datagrams a second from one source; without, as many as come.
+    /// Datagrams a second from one [`Source`]; without, as many as come.
     pub rate: Option<Rate>,
     /// The longest message; without, as long as a datagram can be.
     pub max_bytes: Option<usize>,
@@ -53,7 +53,7 @@ pub struct Guards {
 /// Options of those who hear anybody: the same at both ends.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GuardOptions {
-    /// Send no faster; drop what one source sends faster
+    /// Send no faster; drop what one host sends faster (on loopback: one port)
     #[arg(long, value_name = "N/s|off", default_value = DEFAULT_RATE)]
     pub rate_limit: RateLimit,
     /// Send no longer message; drop longer ones
@@ -183,7 +183,7 @@ pub struct Inbox {
     rate: Option<Rate>,
     max_bytes: usize,
     opener: Option<Opener>,
-    buckets: HashMap<SocketAddr, Bucket>,
+    buckets: HashMap<Source, Bucket>,
     runs: Runs,
     /// Different messages; of them without a number: `plain`.
     received: u64,
@@ -258,7 +258,8 @@ impl Inbox {
 
     fn is_within_rate(&mut self, from: SocketAddr, now: Instant) -> bool {
         let Some(Rate(rate)) = self.rate else { return true };
-        if self.buckets.len() >= MAX_SOURCES && !self.buckets.contains_key(&from) {
+        let source = Source::of(from);
+        if self.buckets.len() >= MAX_SOURCES && !self.buckets.contains_key(&source) {
             // Who was silent for a second has a full bucket, as newcomers have.
             self.buckets.retain(|_, bucket| now.duration_since(bucket.at) < Duration::from_secs(1));
             if self.buckets.len() >= MAX_SOURCES {
@@ -266,7 +267,7 @@ impl Inbox {
             }
         }
         let full = Bucket { drops: f64::from(rate.get()), at: now };
-        self.buckets.entry(from).or_insert(full).take(rate.get().into(), now)
+        self.buckets.entry(source).or_insert(full).take(rate.get().into(), now)
     }
 
     /// Different messages received so far.
@@ -295,6 +296,24 @@ impl Inbox {
             view: View::Receiver { unnumbered: self.plain },
             ..report::Messages::default()
         }
+    }
+}
+
+/// Whose rate is watched: a host, whatever ports it sends from. Were a port a
+/// source of its own, a host with a thousand sockets had a thousand times the
+/// rate. So the members on one host share its rate.
+///
+/// On loopback all members have one address, and each port is a source: there a
+/// member on the same host would else use up the rate of all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Source(SocketAddr);
+
+impl Source {
+    fn of(mut from: SocketAddr) -> Source {
+        if !from.ip().to_canonical().is_loopback() {
+            from.set_port(0);
+        }
+        Source(from)
     }
 }
 
@@ -450,6 +469,26 @@ mod tests {
         let later = Moment { at: now.at + Duration::from_millis(500), ..now };
         let passed = (0..30).filter(|_| heard(&mut inbox, 1, later)).count();
         assert_eq!(passed, 5);
+    }
+
+    #[test]
+    fn a_host_with_many_ports_has_one_rate_and_on_loopback_each_port_its_own() {
+        let rate = "10/s".parse::<RateLimit>().unwrap().0;
+        let now = Moment::now();
+        let table = [("10.0.0.7", 10), ("[2001:db8::7]", 10), ("127.0.0.1", 1024), ("[::1]", 1024)];
+        for (host, expected) in table {
+            let mut inbox = Inbox::new(&Guards { rate, ..Guards::default() });
+            let sources = (1..=1024).map(|port| format!("{host}:{port}").parse().unwrap());
+            let passed = sources.filter(|from| inbox.take(b"x", *from, now).is_ok()).count();
+            assert_eq!(passed, expected, "{host}");
+        }
+        let mut inbox = Inbox::new(&Guards { rate, ..Guards::default() });
+        // One host's flood uses up no other host's rate.
+        for seq in 0..20 {
+            let heard = inbox.take(b"x", "10.0.0.7:1".parse().unwrap(), now);
+            assert_eq!(heard.is_ok(), seq < 10);
+        }
+        assert!(inbox.take(b"x", "10.0.0.8:1".parse().unwrap(), now).is_ok());
     }
 
     #[test]

@@ -37,6 +37,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::socket::Socket;
+use crate::net::stop::duration;
 use crate::net::tcp;
 use crate::report::{Event, Proto, Summary};
 
@@ -65,11 +66,15 @@ const DEFAULT_WORKERS: u16 = 32;
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Options {
     /// Stop after this time, such as 30s
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub run_for: Option<Duration>,
     /// Serve this many clients (UDP: datagrams), then stop
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub accept: Option<NonZeroU64>,
+}
+
+fn at_least_one(text: &str) -> std::result::Result<NonZeroU64, String> {
+    text.parse().map_err(|_| "must be a number, 1 or more".into())
 }
 
 /// Options of servers that accept connections.

@@ -4,10 +4,11 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part, and a helper's failure is the test's")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -189,4 +190,40 @@ pub fn dropped(summary: &Value) -> Vec<(String, u64)> {
 pub fn texts(events: &[Value]) -> Vec<String> {
     let received = events.iter().filter(|event| event["event"] == "received");
     received.map(|event| event["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// `COMMAND | head -1`: reads its ready line, closes its stdout, and has `more`
+/// sent to the address it listens on until it has ended. How it ended, and what
+/// it wrote to stderr.
+#[track_caller]
+pub fn cut_after_the_ready_line(mut command: Command, mut more: impl FnMut(SocketAddr)) -> (ExitStatus, String) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let stderr = thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap(); // and closes it
+    let addr: SocketAddr = ready.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("{command:?}: has not ended {DEADLINE:?} after its stdout: {}", stderr.join().unwrap());
+        }
+        more(addr);
+        thread::sleep(Duration::from_millis(5)); // between two tries to make it write
+    }
+    (child.wait().unwrap(), stderr.join().unwrap())
+}
+
+/// The default of `--interface`, as `--help` tells it.
+#[track_caller]
+pub fn default_interface(help: &str) -> String {
+    let option = help.split("--interface").nth(1).unwrap_or_else(|| panic!("no --interface: {help}"));
+    let default = option.split("[default: ").nth(1).unwrap_or_else(|| panic!("no default: {help}"));
+    default.split(']').next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
 }

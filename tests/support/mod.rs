@@ -465,10 +465,11 @@ pub fn payload(event: &Value) -> Vec<u8> {
 }
 
 /// A client's summary, with every counter the contract names; `sent` is
-/// `received` and `lost` together.
+/// `received`, `lost` and those that asked to close together.
 pub fn check_client_summary(summary: &Value) {
     let number = |field: &str| summary[field].as_u64().unwrap_or_else(|| panic!("{field}: {summary}"));
-    assert_eq!(number("sent"), number("received") + number("lost"), "{summary}");
+    let asked = summary["asked"].as_u64().unwrap_or(0);
+    assert_eq!(number("sent"), number("received") + number("lost") + asked, "{summary}");
     for field in ["duplicate", "reordered"] {
         number(field);
     }

@@ -37,6 +37,7 @@ use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
 use crate::net::polled::{PolledListener, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
+use crate::net::trace::Trace;
 use crate::report::Reason;
 
 /// Room for one recv, shared by all clients of a loop: as long as a message
@@ -136,7 +137,8 @@ impl<R: Reception> Loop<R> {
         let mut events = Events::with_capacity(1024);
         while !self.is_done() {
             let timeout = self.timeout();
-            let trace = self.books.host.trace.clone();
+            // Worth a word in a trace only where there is something to wait for.
+            let trace = if self.is_idle() { Trace::off() } else { self.books.host.trace.clone() };
             match trace.wait("poll", || self.poll.poll(&mut events, timeout)) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return,
                 _ => {}
@@ -151,6 +153,10 @@ impl<R: Reception> Loop<R> {
                 self.give_away();
             }
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.accepting.is_none() && self.connections.is_empty()
     }
 
     fn is_done(&self) -> bool {
@@ -210,7 +216,7 @@ impl<R: Reception> Loop<R> {
             }
             match accepting.listener.accept() {
                 Ok((stream, peer)) => {
-                    let client = self.books.number(peer, || stream.local_addr());
+                    let Some(client) = self.books.number(peer, || stream.local_addr()) else { continue };
                     match catch_unwind(AssertUnwindSafe(|| self.reception.receive(&client))) {
                         Ok(session) => deal(Connection::new(stream, client, session), &self.inboxes),
                         Err(_) => self.books.client_panicked(&client),
