@@ -170,7 +170,15 @@ fn refuse(error: &clap::Error) -> ! {
         let next = "the command's --help, which has examples".to_owned();
         Json::new("netlab", false, false, ClosedPipe::new(|_| {})).write(&Event::Error { message, why, next });
     }
-    error.exit()
+    match error.print() {
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
+            let failure = Error::new(Attempt::Write, "standard output", &cause);
+            let plain = Human::new(false, false, ColorChoice::Never, ClosedPipe::new(|_| {}));
+            report::emit_error(&plain, &failure);
+            std::process::exit(Status::No as i32)
+        }
+        _ => std::process::exit(error.exit_code()),
+    }
 }
 
 /// A command's output, and the request to stop when nobody reads it any more.

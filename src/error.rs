@@ -245,6 +245,9 @@ fn cause_words(attempt: Attempt, cause: &io::Error) -> String {
 /// The system's own words in lower case, without Rust's `(os error 24)`.
 fn os_words(cause: &io::Error) -> String {
     let text = cause.to_string();
+    if cause.raw_os_error().is_none() {
+        return text; // our own words
+    }
     let text = text.split(" (os error").next().unwrap_or_default();
     text.trim_end_matches('.').to_lowercase()
 }
@@ -269,6 +272,7 @@ fn why(attempt: Attempt, kind: ErrorKind) -> &'static str {
         }
         (_, ErrorKind::BrokenPipe) => "the peer had closed before these bytes were sent",
         (_, ErrorKind::UnexpectedEof) => "the peer sent FIN, its end of the conversation",
+        (Read, ErrorKind::InvalidData) => "each line of input is a message, and no message is that long",
         (Bind | SendFrom, ErrorKind::AddrInUse) => {
             "another program has this port (TCP and UDP ports are counted apart)"
         }
@@ -304,6 +308,7 @@ fn advice(attempt: Attempt, kind: ErrorKind) -> &'static str {
         }
         (Bind, ErrorKind::AddrNotAvailable) => "127.0.0.1 for this host alone, 0.0.0.0 for all its interfaces",
         (Join, _) => "name an interface: --interface lo",
+        (Read, ErrorKind::InvalidData) => "tcp-echo client --raw, which sends any bytes as they are",
         (Write, _) => "a folder that you may write to",
         (SendFrom, ErrorKind::InvalidInput) => "an address of the same kind, or no --bind",
         (_, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {

@@ -289,19 +289,28 @@ sys.exit(status)
 /// A terminal with a screen as long as it takes: lines that the table has been
 /// drawn over are not on it.
 const TRACED_ON_A_TERMINAL: &str = r#"
-import fcntl, os, pty, re, select, signal, socket, struct, sys, termios
+import fcntl, os, pty, re, signal, socket, struct, sys, termios, threading
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 500, 0, 0))
-output = b""
-def until(pattern):
+output, more = b"", threading.Condition()
+def read():
     global output
-    start = len(output)
-    while not re.search(pattern, output):
-        if not select.select([fd], [], [], 30)[0]:
+    got = b"-"
+    while got:
+        try: got = os.read(fd, 65536)
+        except OSError: got = b""
+        with more:
+            output += got
+            more.notify()
+# A terminal takes what comes, or the program would wait for it.
+reader = threading.Thread(target=read, daemon=True)
+reader.start()
+def until(pattern):
+    with more:
+        if not more.wait_for(lambda: re.search(pattern, output), 25):
             os.kill(pid, 9); sys.exit("not shown: %r in %r" % (pattern, output))
-        output += os.read(fd, 65536)
 until(rb"listening on\S* tcp 127.0.0.1:(\d+)\r\n")
 port = int(re.search(rb"tcp 127.0.0.1:(\d+)\r\n", output).group(1))
 clients = []
@@ -318,11 +327,7 @@ for round in range(8):
 for client in clients:
     client.close()
 os.kill(pid, signal.SIGINT)
-while True:
-    try: got = os.read(fd, 65536)
-    except OSError: break
-    if not got: break
-    output += got
+reader.join()
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 # What a terminal makes of it.

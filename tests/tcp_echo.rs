@@ -411,7 +411,7 @@ fn ctrl_c_while_a_reply_is_due_blames_nobody() {
             assert_eq!(run.event("closed")["reason"], "asked", "{run:#?}");
             assert_eq!(run.events().last().unwrap()["event"], "summary", "{run:#?}");
         }
-        for blame in ["the peer sent FIN", "reset", "RST", "timed out"] {
+        for blame in ["the peer sent FIN", "reset", "sent RST", "timed out"] {
             assert!(!run.stdout.contains(blame) && !run.stderr.contains(blame), "{blame}: {run:#?}");
         }
     }

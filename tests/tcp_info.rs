@@ -191,7 +191,7 @@ fn ctrl_c_while_the_answer_is_due_blames_nobody() {
             assert!(run.all("closed").iter().all(|event| event["reason"] == "asked"), "{run:?}");
             assert_eq!(run.events().last().unwrap()["event"], "summary", "{run:?}");
         }
-        for blame in ["the peer sent FIN", "reset", "RST", "timed out"] {
+        for blame in ["the peer sent FIN", "reset", "sent RST", "timed out"] {
             assert!(!run.stdout.contains(blame) && !run.stderr.contains(blame), "{blame}: {run:?}");
         }
     }

@@ -447,7 +447,9 @@ impl<'a> Series<'a> {
             }
             Ok(()) => None,
         };
-        if let Some(error) = &failure {
+        if self.host.stop.is_asked() {
+            // Cut short: what is missing, the summary says.
+        } else if let Some(error) = &failure {
             self.host.emit_error(error);
         } else if self.books.is_unanswered() {
             self.host.notice(

@@ -19,7 +19,7 @@ const DEFAULT_SIZE: u64 = 56;
 /// memory.
 const LINES_AHEAD: usize = 16;
 
-/// The longest line of input, line end included: more is no message that
+/// The longest line of input, its line end aside: more is no message that
 /// somebody wrote.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
@@ -158,12 +158,12 @@ fn read_lines(sender: &SyncSender<Arrival>) {
     let mut stdin = io::stdin().lock();
     loop {
         let mut line = Vec::new();
-        let arrival = match stdin.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut line) {
+        let arrival = match stdin.by_ref().take(MAX_LINE_BYTES + 2).read_until(b'\n', &mut line) {
             Ok(0) => Arrival::End,
-            Ok(_) if line.len() as u64 > MAX_LINE_BYTES => {
-                Arrival::Failed(io::Error::new(io::ErrorKind::InvalidData, "a line longer than 1 MiB"))
-            }
-            Ok(_) => Arrival::Line(without_end(line)),
+            Ok(_) => match without_end(line) {
+                line if line.len() as u64 <= MAX_LINE_BYTES => Arrival::Line(line),
+                _ => Arrival::Failed(io::Error::new(io::ErrorKind::InvalidData, "a line longer than 1 MiB")),
+            },
             Err(error) => Arrival::Failed(error),
         };
         let last = !matches!(arrival, Arrival::Line(_));

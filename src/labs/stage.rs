@@ -70,10 +70,15 @@ pub type Part<'a> = (&'static str, Box<dyn FnOnce(&Host) -> Result<Status> + Sen
 pub fn play(host: &Host, demo: fn(&Stage) -> Result<Seen>) -> Result<Status> {
     let began = Instant::now();
     host.notice("calls are numbered as they return, so what a call brought about may stand before it");
-    let seen = demo(&Stage { host: host.clone() }).unwrap_or_else(|error| {
-        host.emit_error(&error);
-        Seen::new(false, error.message())
-    });
+    let seen = match demo(&Stage { host: host.clone() }) {
+        Ok(seen) => seen,
+        // Cut short by Ctrl-C, or because nobody reads what it prints.
+        Err(_) if host.stop.is_asked() => return Ok(Status::No),
+        Err(error) => {
+            host.emit_error(&error);
+            Seen::new(false, error.message())
+        }
+    };
     let elapsed = began.elapsed();
     host.emit(Event::Shown { name: host.lab, ok: seen.ok, seen: seen.text, elapsed });
     host.emit(Event::Summary(Summary::Demos { labs: 1, failed: usize::from(!seen.ok), elapsed }));

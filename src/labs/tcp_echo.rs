@@ -29,6 +29,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use crate::ask::stream::{Expected, Protocol};
@@ -158,37 +159,32 @@ fn raw_client(host: &Host, args: &ClientArgs) -> Result<Status> {
     let connection = tcp::connect(host, &addr, DEFAULT_PORT, bind, args.options.timeout)?;
     let subject = format!("tcp {}", connection.peer);
     let unread = |cause: io::Error| Error::new(Attempt::Read, "standard input", &cause).unasked();
+    let (socket, (failed, failure)) = (connection.socket.clone(), channel());
+    // Not joined: when the server closes first, that thread may wait for the
+    // keyboard, and the end of the process is its end.
     let sender = thread::Builder::new().name("stdin".into());
-    let socket = connection.socket.clone();
-    let sender = sender.spawn(move || send_stdin(&socket)).map_err(unread)?;
+    sender.spawn(move || send_stdin(&socket, &failed)).map_err(unread)?;
     let received = receive_to_stdout(&connection.socket, &subject);
-    // Not joined in general: when the server closes first, that thread may
-    // wait for the keyboard, and the end of the process is its end.
-    if sender.is_finished()
-        && let Ok(sent) = sender.join()
-    {
-        sent.map_err(unread)?;
+    if let Ok(cause) = failure.try_recv() {
+        return Err(unread(cause));
     }
     received?;
     Ok(if host.stop.is_asked() { Status::No } else { Status::Done })
 }
 
-/// At the end of input, FIN: the server then sends the rest and closes. Fails
-/// only where the input cannot be read; a failure to send shows in recv.
-fn send_stdin(socket: &Socket) -> io::Result<()> {
+/// At the end of input, FIN: the server then sends the rest and closes. Tells
+/// where the input cannot be read; a failure to send shows in recv.
+fn send_stdin(socket: &Socket, failed: &Sender<io::Error>) {
     let mut buffer = vec![0; RAW_BUFFER_BYTES];
     let mut stdin = io::stdin().lock();
     loop {
         match stdin.read(&mut buffer) {
-            Ok(0) => {
-                let _ = socket.shutdown(Shutdown::Write); // or the server was first
-                return Ok(());
-            }
+            Ok(0) => return drop(socket.shutdown(Shutdown::Write)), // or the server was first
             Ok(got) if socket.send_all(&buffer[..got]).is_ok() => {}
-            Ok(_) => return Ok(()),
+            Ok(_) => return,
             Err(error) => {
-                let _ = socket.shutdown(Shutdown::Both); // the other direction waits no longer
-                return Err(error);
+                let _ = failed.send(error);
+                return drop(socket.shutdown(Shutdown::Both)); // the other direction waits no longer
             }
         }
     }
