@@ -428,18 +428,27 @@ while True:
 }
 
 #[test]
-fn a_reply_without_the_clients_number_is_told_of_and_the_status_is_1() {
-    let echo = Server::start("tcp-echo", &[]);
-    let at = echo.at_text();
-    let run = run([LAB, "client", &at, "hello", "--json"]).ended(1);
-    assert_eq!(run.all("replied").len(), 1, "{run:?}");
-    let error = run.event("error");
-    check_event(&error, LAB);
-    let told = error["message"].as_str().unwrap();
-    assert!(told.starts_with(&format!("cannot receive from tcp {at}: ")), "{told}");
-    assert!(told.contains("client"), "it says what was due: {told}");
-    // The same words with a number before them would be right.
-    support::run([LAB, "client", &at, "client 3: hello", "--json"]).succeeded();
+fn a_reply_that_neither_numbers_the_client_nor_contains_the_message_is_told_of_and_the_status_is_1() {
+    let answers = [("hullo\n", 1), ("client 3: hello\n", 0), ("client 3: hi\n", 0), ("I got hello.\n", 0)];
+    for (answer, code) in answers {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap().to_string();
+        let served = std::thread::spawn(move || {
+            let mut peer = Peer::accept(&listener);
+            peer.expect(b"hello\n");
+            peer.send(answer.as_bytes());
+            peer.read_to_fin();
+        });
+        let run = run([LAB, "client", &at, "hello", "--json"]).ended(code);
+        assert_eq!(run.all("replied").len(), 1, "{run:?}");
+        assert_eq!(run.all("error").len(), code as usize, "{run:?}");
+        if code == 1 {
+            let told = run.event("error")["message"].as_str().unwrap().to_owned();
+            assert!(told.starts_with(&format!("cannot receive from tcp {at}: ")), "{told}");
+            assert!(told.contains("client"), "it says what was due: {told}");
+        }
+        served.join().unwrap();
+    }
 }
 
 #[test]

@@ -20,6 +20,16 @@ pub fn decode(line: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, words.next()?.parse().ok()?))
 }
 
+/// Whether a line of other words tells the same: address and port are in it.
+pub fn tells(line: &[u8], addr: SocketAddr) -> bool {
+    let text = String::from_utf8_lossy(line);
+    let has = |part: &str| {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && !".:".contains(c))
+            .any(|word| word.trim_matches([':', '.']) == part)
+    };
+    has(&addr.to_string()) || has(&addr.ip().to_string()) && has(&addr.port().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +39,17 @@ mod tests {
         for addr in ["127.0.0.1:54321", "[::1]:1"] {
             let addr: SocketAddr = addr.parse().unwrap();
             assert_eq!(decode(encode(addr, "udp").as_bytes()), Some(addr));
+        }
+    }
+
+    #[test]
+    fn other_words_tell_an_address_if_both_its_parts_are_in_them() {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 54321));
+        for line in ["hello 127.0.0.1, port 54321!", "127.0.0.1:54321", "('127.0.0.1', 54321)"] {
+            assert!(tells(line.as_bytes(), addr), "{line}");
+        }
+        for line in ["", "hello", "127.0.0.1", "54321", "1127.0.0.1 54321", "127.0.0.1 543210"] {
+            assert!(!tells(line.as_bytes(), addr), "{line}");
         }
     }
 

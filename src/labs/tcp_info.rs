@@ -184,14 +184,16 @@ fn read_answer(connection: &Connection, options: &ask::Options) -> std::io::Resu
 /// Sets what the server saw beside what this host says.
 fn compare(host: &Host, connection: &Connection, answer: &[u8]) {
     let local = connection.local;
-    host.notice(match you_are::decode(answer) {
+    host.notice(match you_are::decode(answer).or(you_are::tells(answer, local).then_some(local)) {
         Some(seen) if seen == local => {
             format!("our own getsockname says {local} too: no address is translated on the way")
         }
         Some(seen) => {
             format!("our own getsockname says {local}, the server saw {seen}: a router translates addresses (NAT)")
         }
-        None => format!("our own getsockname says {local}; the answer is no \"you are ADDRESS port PORT\""),
+        None => format!(
+            "the answer tells no address: \"you are ADDRESS port PORT\" was due; our own getsockname says {local}"
+        ),
     });
 }
 

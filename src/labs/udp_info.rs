@@ -131,8 +131,10 @@ fn client(host: &Host, addr: &Addr, args: &ClientArgs) -> Result<Status> {
 /// Sets what the server saw beside what this host says.
 fn compare(client: &Client, answer: &[u8]) -> Option<String> {
     let local = client.socket.local_addr().ok()?;
-    let Some(seen) = you_are::decode(answer) else {
-        return Some(format!("our own getsockname says {local}; the answer is no \"you are ADDRESS port PORT\""));
+    let Some(seen) = you_are::decode(answer).or(you_are::tells(answer, local).then_some(local)) else {
+        return Some(format!(
+            "the answer tells no address: \"you are ADDRESS port PORT\" was due; our own getsockname says {local}"
+        ));
     };
     Some(match local {
         local if local == seen => format!("our own getsockname says {local} too: no address is translated on the way"),
