@@ -205,7 +205,7 @@ impl Membership {
         let index = self.interface.index;
         match (self.group, self.source) {
             (V4(group), None) => socket.set_option("IPPROTO_IP", "IP_ADD_MEMBERSHIP", self.text(), |socket| {
-                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+                socket.join_multicast_v4_n(&group, &self.which())
             }),
             (V4(group), Some(V4(source))) => {
                 let at = self.v4();
@@ -225,12 +225,21 @@ impl Membership {
         }
     }
 
+    /// By its number, which is the interface's alone; elsewhere than on Linux
+    /// by its address, which every system takes.
+    fn which(&self) -> InterfaceIndexOrAddress {
+        if cfg!(target_os = "linux") {
+            return InterfaceIndexOrAddress::Index(self.interface.index);
+        }
+        InterfaceIndexOrAddress::Address(self.v4())
+    }
+
     fn leave(&self, socket: &Socket) -> io::Result<()> {
         use IpAddr::{V4, V6};
         let index = self.interface.index;
         match (self.group, self.source) {
             (V4(group), None) => socket.set_option("IPPROTO_IP", "IP_DROP_MEMBERSHIP", self.text(), |socket| {
-                socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+                socket.leave_multicast_v4_n(&group, &self.which())
             }),
             (V4(group), Some(V4(source))) => {
                 let at = self.v4();
