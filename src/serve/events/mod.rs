@@ -153,6 +153,14 @@ impl<R: Reception> Loop<R> {
                 self.give_away();
             }
         }
+        // Whoever is left did not read what it was told within the grace.
+        for key in self.keys() {
+            self.remove(key, Reason::ServerStop);
+        }
+    }
+
+    fn keys(&self) -> Vec<usize> {
+        self.connections.iter().map(|(key, _)| key).collect()
     }
 
     fn is_idle(&self) -> bool {
@@ -278,8 +286,7 @@ impl<R: Reception> Loop<R> {
     fn give_away(&mut self) {
         let Some(least) = self.inboxes.iter().min_by_key(|inbox| inbox.load()).cloned() else { return };
         let surplus = self.connections.len().saturating_sub(least.load()) / 2;
-        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).take(surplus).collect();
-        for key in keys {
+        for key in self.keys().into_iter().take(surplus) {
             let mut connection = self.connections.remove(key);
             self.inbox.load.fetch_sub(1, Ordering::Relaxed);
             let _ = self.poll.registry().deregister(&mut connection.stream);
@@ -498,8 +505,7 @@ impl<R: Reception> Loop<R> {
         }
         self.stopped_at = Some(Instant::now());
         self.close_listener();
-        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        for key in self.keys() {
             self.say_last_word(key);
             self.turn(key);
         }
