@@ -26,12 +26,10 @@
 //! Two things to try: two clients, the first of which says `SLEEP 4s`, under
 //! each `--model`; and twenty clients at once with `--racy`.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::ask::stream::{Expected, Protocol};
 use crate::ask::{self, LineEnding};
@@ -40,7 +38,7 @@ use crate::framing::LineEnd;
 use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::report::Event;
-use crate::serve::{self, Answer, Answers, Client, Framed, Model, TcpOptions};
+use crate::serve::{self, Answer, Answers, Client, Entry, Framed, Model, Roster, TcpOptions};
 
 use super::stage::{Seen, Stage};
 
@@ -52,12 +50,6 @@ const MAX_SLEEP: Duration = Duration::from_secs(3600);
 /// What lies between reading and writing the unlocked counter in `--racy`:
 /// long enough for every client that comes at the same time to read the same.
 const RACE_WINDOW: Duration = Duration::from_millis(2);
-
-/// How often the live table is drawn anew.
-const TABLE_EVERY: Duration = Duration::from_millis(250);
-
-/// Rows of the live table: more would push all else off the screen.
-const TABLE_ROWS: usize = 12;
 
 /// Arguments of `netlab mt-server`.
 #[derive(Debug, clap::Args)]
@@ -151,66 +143,35 @@ impl ServerArgs {
 
 fn server(host: &Host, addr: &Addr, racy: bool, options: &TcpOptions) -> Result<Status> {
     let options = options.clone().or_model(Model::Threads);
-    let present = Arc::new(Present { racy, ..Present::default() });
-    if host.report.shows_tables() {
-        show_table(host.clone(), present.clone());
-    }
+    let (roster, unlocked) = (Arc::new(Roster::default()), Arc::new(AtomicU64::new(0)));
+    roster.show(host);
     serve::tcp(host, addr, DEFAULT_PORT, &options, move |client: &Client| {
-        Framed::new(Handler::new(client, present.clone()))
+        let entry = roster.enter(client);
+        let counter = racy.then(|| unlocked.clone());
+        Framed::new(Handler { number: client.number, entry, roster: roster.clone(), counter })
     })?;
     Ok(Status::Done)
 }
 
-/// What the clients' handlers share.
-#[derive(Default)]
-struct Present {
-    racy: bool,
-    /// Clients counted without a lock (`--racy`).
-    unlocked: AtomicU64,
-    rows: Mutex<BTreeMap<u64, Row>>,
-}
-
-/// A connected client, as the live table shows it.
-struct Row {
-    peer: SocketAddr,
-    thread: String,
-    since: Instant,
-    messages: u64,
-}
-
-impl Present {
-    /// The lock makes threads take turns. Without it, what one writes another
-    /// may overwrite.
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<u64, Row>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Read, wait, write: two threads that read the same write the same. A
-    /// real race has no sleep in it; the window is merely smaller.
-    fn number_without_lock(&self) -> u64 {
-        let number = self.unlocked.load(Ordering::Relaxed) + 1;
-        thread::sleep(RACE_WINDOW);
-        self.unlocked.store(number, Ordering::Relaxed);
-        number
-    }
+/// Read, wait, write: two threads that read the same write the same. A real
+/// race has no sleep in it; the window is merely smaller.
+fn number_without_lock(counter: &AtomicU64) -> u64 {
+    let number = counter.load(Ordering::Relaxed) + 1;
+    thread::sleep(RACE_WINDOW);
+    counter.store(number, Ordering::Relaxed);
+    number
 }
 
 /// The server's side of one connection.
 struct Handler {
-    /// The key of its row: never the same twice, even with `--racy`.
-    key: u64,
     number: u64,
-    present: Arc<Present>,
+    entry: Entry,
+    roster: Arc<Roster>,
+    /// With `--racy`: where its number comes from.
+    counter: Option<Arc<AtomicU64>>,
 }
 
 impl Handler {
-    fn new(client: &Client, present: Arc<Present>) -> Handler {
-        let thread = thread::current().name().unwrap_or("main").to_owned();
-        let row = Row { peer: client.peer, thread, since: Instant::now(), messages: 0 };
-        present.rows().insert(client.number, row);
-        Handler { key: client.number, number: client.number, present }
-    }
-
     fn say(&self, text: impl AsRef<[u8]>) -> Vec<u8> {
         [format!("client {}: ", self.number).as_bytes(), text.as_ref()].concat()
     }
@@ -228,60 +189,20 @@ impl Handler {
 
 impl Answers for Handler {
     fn opened(&mut self) {
-        if self.present.racy {
-            self.number = self.present.number_without_lock();
+        if let Some(counter) = &self.counter {
+            self.number = number_without_lock(counter);
         }
     }
 
     fn answer(&mut self, message: &[u8]) -> Answer {
-        if let Some(row) = self.present.rows().get_mut(&self.key) {
-            row.messages += 1;
-        }
+        self.entry.count_message();
         match std::str::from_utf8(message) {
             Ok("QUIT") => Answer::Close,
-            Ok("CLIENTS") => {
-                let count = self.present.rows().len();
-                Answer::Say(self.say(count.to_string()))
-            }
+            Ok("CLIENTS") => Answer::Say(self.say(self.roster.count().to_string())),
             Ok(text) if text.starts_with("SLEEP ") => self.sleep(&text["SLEEP ".len()..]),
             _ => Answer::Say(self.say(message)),
         }
     }
-}
-
-impl Drop for Handler {
-    fn drop(&mut self) {
-        self.present.rows().remove(&self.key);
-    }
-}
-
-/// Keeps the live table below what the server tells.
-fn show_table(host: Host, present: Arc<Present>) {
-    let draw = move || {
-        while !host.stop.wait(TABLE_EVERY) {
-            let lines = table(&present.rows());
-            host.report.table(lines);
-        }
-        host.report.table(Vec::new());
-    };
-    // Without this thread there is no table, and the server serves all the same.
-    let _ = thread::Builder::new().name("table".into()).spawn(draw);
-}
-
-fn table(rows: &BTreeMap<u64, Row>) -> Vec<String> {
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let mut lines =
-        vec![format!("{:>7}  {:<22} {:<12} {:>9} {:>9}", "client", "address", "thread", "messages", "since")];
-    for (number, row) in rows.iter().take(TABLE_ROWS) {
-        let (peer, since) = (row.peer.to_string(), row.since.elapsed().as_secs());
-        lines.push(format!("{number:>7}  {peer:<22} {:<12} {:>9} {since:>7} s", row.thread, row.messages));
-    }
-    if rows.len() > TABLE_ROWS {
-        lines.push(format!("         and {} more", rows.len() - TABLE_ROWS));
-    }
-    lines
 }
 
 /// What the client knows: an answer for each line, and none to `QUIT`.
@@ -338,9 +259,10 @@ pub fn demo(stage: &Stage) -> Result<Seen> {
 mod tests {
     use super::*;
 
-    fn handler(number: u64, present: &Arc<Present>) -> Handler {
+    fn handler(number: u64, roster: &Arc<Roster>) -> Handler {
         let addr = ([127, 0, 0, 1], 5009).into();
-        Handler::new(&Client { number, peer: addr, local: addr }, present.clone())
+        let entry = roster.enter(&Client { number, peer: addr, local: addr });
+        Handler { number, entry, roster: roster.clone(), counter: None }
     }
 
     #[test]
@@ -364,8 +286,8 @@ mod tests {
 
     #[test]
     fn clients_counts_those_who_are_here_now() {
-        let present = Arc::default();
-        let (mut first, second) = (handler(1, &present), handler(2, &present));
+        let roster = Arc::default();
+        let (mut first, second) = (handler(1, &roster), handler(2, &roster));
         assert_eq!(first.answer(b"CLIENTS"), Answer::Say(b"client 1: 2".into()));
         drop(second);
         assert_eq!(first.answer(b"CLIENTS"), Answer::Say(b"client 1: 1".into()));
@@ -373,9 +295,9 @@ mod tests {
 
     #[test]
     fn without_a_lock_clients_that_come_together_get_the_same_number() {
-        let present = Present::default();
+        let counter = AtomicU64::new(0);
         let numbers: Vec<u64> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| present.number_without_lock())).collect();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| number_without_lock(&counter))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(numbers.iter().max().unwrap() < &8, "{numbers:?}");

@@ -23,6 +23,7 @@ pub mod group;
 mod inbox;
 mod iterative;
 mod pool;
+mod roster;
 mod session;
 mod threads;
 
@@ -32,6 +33,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 pub use self::framed::{Answer, Answers, Framed};
+pub use self::roster::{Entry, Roster};
 pub use self::session::{Client, End, Outbox, Reception, Session, Then};
 use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
