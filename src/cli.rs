@@ -172,7 +172,7 @@ fn refuse(error: &clap::Error) -> ! {
     }
     match error.print() {
         Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
-            let failure = Error::new(Attempt::Write, "standard output", &cause);
+            let failure = unwritable(&cause);
             let plain = Human::new(false, false, ColorChoice::Never, ClosedPipe::new(|_| {}));
             report::emit_error(&plain, &failure);
             std::process::exit(Status::No as i32)
@@ -214,7 +214,7 @@ impl Desk {
         match result {
             _ if failed.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) => Status::Done,
             Ok(_) if let Some(cause) = &failed => {
-                report::emit_error(&*self.report, &Error::new(Attempt::Write, "standard output", cause));
+                report::emit_error(&*self.report, &unwritable(cause));
                 Status::No
             }
             Ok(status) => status,
@@ -229,6 +229,13 @@ impl Desk {
             }
         }
     }
+}
+
+/// Standard output takes no more, and not because nobody reads it.
+fn unwritable(cause: &io::Error) -> Error {
+    Error::new(Attempt::Write, "standard output", cause)
+        .because("what it leads to, such as a file on a full disk, takes no more")
+        .next("the same with its output elsewhere")
 }
 
 /// For commands that are no labs.
@@ -287,9 +294,7 @@ fn write_completions(shell: clap_complete::Shell) -> anyhow::Result<Status> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "netlab", &mut script);
     match std::io::stdout().write_all(&script) {
-        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::new(Attempt::Write, "standard output", &cause)).context("completions")
-        }
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => Err(unwritable(&cause)).context("completions"),
         _ => Ok(Status::Done),
     }
 }

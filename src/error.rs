@@ -308,7 +308,7 @@ fn advice(attempt: Attempt, kind: ErrorKind) -> &'static str {
         }
         (Bind, ErrorKind::AddrNotAvailable) => "127.0.0.1 for this host alone, 0.0.0.0 for all its interfaces",
         (Join, _) => "name an interface: --interface lo",
-        (Read, ErrorKind::InvalidData) => "tcp-echo client --raw, which sends any bytes as they are",
+        (Read, ErrorKind::InvalidData) => "netlab tcp-echo client --raw, which sends any bytes as they are",
         (Write, _) => "a folder that you may write to",
         (SendFrom, ErrorKind::InvalidInput) => "an address of the same kind, or no --bind",
         (_, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {

@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -247,14 +247,16 @@ fn manual_pages_that_cannot_be_written_are_told_of_with_a_next_step_about_the_fo
 /// standard error is read, or goes to /dev/null.
 fn head(mut command: Command, reads_stderr: bool, meanwhile: impl FnOnce(&str)) -> support::Run {
     let stderr = if reads_stderr { Stdio::piped() } else { Stdio::null() };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+    let (reader, writer) = std::io::pipe().unwrap();
+    command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(stderr);
     let mut child = command.spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let name = format!("{command:?}");
+    drop(command); // and the writing end that it keeps
     let (sender, first) = channel();
     thread::spawn(move || {
-        let mut line = String::new();
-        let _ = stdout.read_line(&mut line);
-        drop(stdout);
+        let (mut line, mut reader) = (String::new(), BufReader::new(reader));
+        let _ = reader.read_line(&mut line);
+        close(reader.into_inner(), writer);
         let _ = sender.send(line);
     });
     let stderr = child.stderr.take().map(|mut pipe| {
@@ -269,7 +271,7 @@ fn head(mut command: Command, reads_stderr: bool, meanwhile: impl FnOnce(&str)) 
         meanwhile(line);
     }
     let status = support::wait(&mut child); // which ends it, should it hang
-    let stdout = line.unwrap_or_else(|_| panic!("{command:?}: no first line within {DEADLINE:?}"));
+    let stdout = line.unwrap_or_else(|_| panic!("{name}: no first line within {DEADLINE:?}"));
     let stderr = stderr.map(|reader| reader.join().unwrap()).unwrap_or_default();
     support::Run { status, bytes: vec![], stdout, stderr }
 }
@@ -377,10 +379,17 @@ fn an_output_that_takes_nothing_is_an_error_and_exit_1() {
     }
 }
 
+/// Nobody reads this pipe any more. A program that another test starts just
+/// now has a copy of every descriptor, from its fork(2) to its execve(2).
+fn close(reader: PipeReader, mut writer: PipeWriter) {
+    drop(reader);
+    while writer.write(b"\n").is_ok() {}
+}
+
 /// The program with a standard output that nobody reads any more.
 fn unread(mut command: Command) -> support::Run {
     let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
+    close(reader, writer.try_clone().unwrap());
     command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(command); // and the writing end that it keeps

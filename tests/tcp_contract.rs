@@ -17,6 +17,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use support::peer::Peer;
 use support::{DEADLINE, NETLAB, Running, Server, check_event, check_server_summary, run};
 
@@ -391,15 +392,24 @@ fn bytes_in_events(run: &support::Run) -> (u64, u64) {
     (total("received"), total("sent"))
 }
 
+/// What the system took and gave, as the calls of `--trace` returned it.
+fn bytes_in_calls(run: &support::Run) -> (u64, u64) {
+    let calls: Vec<Value> = run.stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let total =
+        |name: &str| calls.iter().filter(|call| call["call"] == name).filter_map(|call| call["result"].as_u64()).sum();
+    (total("recv"), total("send"))
+}
+
 #[track_caller]
-fn events_and_summary_agree(run: &support::Run) {
+fn calls_events_and_summary_agree(run: &support::Run) {
     let summary = run.event("summary");
     let booked = (summary["bytes_in"].as_u64().unwrap(), summary["bytes_out"].as_u64().unwrap());
     assert_eq!(bytes_in_events(run), booked, "bytes in and out, by the events and by the summary");
+    assert_eq!(bytes_in_calls(run), booked, "bytes in and out, by the calls and by the summary");
 }
 
-fn the_events_bytes_are_the_summarys(subject: Subject) {
-    let server = subject.start(&["--accept", "2"]);
+fn the_events_bytes_are_the_summarys_and_those_of_the_calls(subject: Subject) {
+    let server = subject.start(&["--accept", "2", "--trace"]);
     let mut peer = Peer::connect(server.addr());
     if !subject.is_info() {
         peer.send(b"one\ntwo\r\n\n\xff\nlast");
@@ -408,7 +418,7 @@ fn the_events_bytes_are_the_summarys(subject: Subject) {
     let came = peer.read_to_fin().len() as u64;
     subject.serves_one(&server, 2);
     let run = server.wait().succeeded();
-    events_and_summary_agree(&run);
+    calls_events_and_summary_agree(&run);
     assert!(bytes_in_events(&run).1 > came, "the first one's reply and the second one's");
 }
 
@@ -417,7 +427,7 @@ fn the_events_bytes_are_the_summarys(subject: Subject) {
 const FORCED_STOP_WITHIN: Duration = Duration::from_secs(5);
 
 fn only_what_was_sent_is_booked_when_a_client_does_not_read_and_the_server_stops(subject: Subject) {
-    let server = subject.start(&[]);
+    let server = subject.start(&["--trace"]);
     let mut peer = Peer::connect_small(server.addr());
     let lines = [&vec![b'x'; 4_000][..], b"\n"].concat().repeat(6_000);
     let (stalled, _writer) = send_without_reading(&peer, lines);
@@ -426,7 +436,7 @@ fn only_what_was_sent_is_booked_when_a_client_does_not_read_and_the_server_stops
     server.running.signal("TERM");
     let run = server.wait().succeeded();
     let took = asked.elapsed();
-    events_and_summary_agree(&run);
+    calls_events_and_summary_agree(&run);
     assert!(took < FORCED_STOP_WITHIN, "{took:?}");
     // What the client got, at the most, is what the server says it sent.
     let mut got = 0;
@@ -592,7 +602,7 @@ claims!(tcp_echo, "tcp-echo":
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
     after_the_last_of_accept_n_clients_whoever_comes_is_refused
-    the_events_bytes_are_the_summarys
+    the_events_bytes_are_the_summarys_and_those_of_the_calls
     a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
@@ -619,7 +629,7 @@ claims!(mt_server, "mt-server":
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
     after_the_last_of_accept_n_clients_whoever_comes_is_refused
-    the_events_bytes_are_the_summarys
+    the_events_bytes_are_the_summarys_and_those_of_the_calls
     a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
@@ -645,7 +655,7 @@ claims!(capitalize_server, "capitalize-server":
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
     after_the_last_of_accept_n_clients_whoever_comes_is_refused
-    the_events_bytes_are_the_summarys
+    the_events_bytes_are_the_summarys_and_those_of_the_calls
     a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
@@ -662,7 +672,7 @@ claims!(tcp_info, "tcp-info":
     it_restarts_through_time_wait
     after_accept_n_clients_it_stops_with_a_summary
     after_the_last_of_accept_n_clients_whoever_comes_is_refused
-    the_events_bytes_are_the_summarys
+    the_events_bytes_are_the_summarys_and_those_of_the_calls
     a_client_that_takes_its_line_and_resets_is_booked_as_reset
     after_its_time_it_stops_with_a_summary
     sigterm_stops_it_in_order_while_clients_are_connected
