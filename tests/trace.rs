@@ -528,3 +528,17 @@ fn lines_of_strace_are_read() {
     ];
     assert_eq!(calls, expected);
 }
+
+#[test]
+fn a_number_that_one_thread_closes_while_another_gets_it_is_read_right() {
+    let text = "\
+1 socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_TCP) = 3
+1 accept4(3, {sin_port=htons(5)}, [128 => 16], SOCK_CLOEXEC) = 4
+1 close(4 <unfinished ...>
+2 accept4(3, {sin_port=htons(6)}, [128 => 16], SOCK_CLOEXEC) = 4
+1 <... close resumed>)              = 0
+2 close(4)                          = 0
+";
+    let calls: Vec<String> = support::strace::parse_strace(text).iter().map(|call| call.text.clone()).collect();
+    assert_eq!(calls.iter().filter(|call| call.starts_with("close 4")).count(), 2, "{calls:?}");
+}

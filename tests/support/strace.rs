@@ -87,13 +87,22 @@ fn is_idle(file: &Path) -> bool {
 pub fn parse_strace(text: &str) -> Vec<Call> {
     let mut unfinished: BTreeMap<String, String> = BTreeMap::new();
     let mut sockets: HashSet<String> = HashSet::new();
+    let mut closing: HashSet<String> = HashSet::new();
     let mut calls = Vec::new();
     for line in text.lines() {
         let (thread, rest) = line.split_once(' ').unwrap();
         let rest = rest.trim_start();
         // A call during which another thread made one is on two lines.
         let whole = if let Some(start) = rest.strip_suffix(" <unfinished ...>") {
-            unfinished.insert(thread.to_owned(), start.trim_end().to_owned());
+            let start = start.trim_end();
+            // The descriptor is free from here on: before this line is whole,
+            // another thread's accept may have got its number.
+            if let Some(fd) = start.strip_prefix("close(")
+                && sockets.remove(fd.trim_end_matches(')'))
+            {
+                closing.insert(thread.to_owned());
+            }
+            unfinished.insert(thread.to_owned(), start.to_owned());
             continue;
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
             let end = resumed.split_once(" resumed>").unwrap().1;
@@ -101,7 +110,12 @@ pub fn parse_strace(text: &str) -> Vec<Call> {
         } else {
             rest.to_owned()
         };
-        calls.extend(strace_call(thread, &whole, &mut sockets));
+        if closing.remove(thread) {
+            let fd = whole.trim_start_matches("close(").split(')').next().unwrap();
+            calls.extend(strace_call(thread, &whole, &mut HashSet::from([fd.to_owned()])));
+        } else {
+            calls.extend(strace_call(thread, &whole, &mut sockets));
+        }
     }
     calls
 }
