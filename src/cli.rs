@@ -20,7 +20,7 @@ use crate::net::trace::Trace;
 use crate::report::human::Human;
 use crate::report::json::Json;
 use crate::report::recorder::Recorder;
-use crate::report::{self, ClosedPipe, Event, Report, Summary};
+use crate::report::{self, ClosedPipe, Event, Messages, Report, Summary};
 
 /// One binary with which a networking course runs: every lab has both its
 /// ends here, and shows the socket calls it makes and what they mean.
@@ -262,7 +262,13 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
     let ended = lab.run(&host);
     desk.stop.settle();
     host.trace.settle();
-    desk.status(ended.map_err(anyhow::Error::from))
+    let came_to_nothing = ended.is_err() && matches!(lab.role(), Role::Client | Role::Sender);
+    let status = desk.status(ended.map_err(anyhow::Error::from));
+    if came_to_nothing && status != Status::Done {
+        // Every client's run ends with its counters.
+        desk.report.emit(&Event::Summary(Summary::Messages(Messages::default())));
+    }
+    status
 }
 
 /// Every lab in turn; one line each.

@@ -396,9 +396,18 @@ impl Asker<'_> {
         Ok(())
     }
 
+    /// Whether nothing at all came back, not even a refusal.
+    fn is_unanswered(&self) -> bool {
+        let report::Messages { sent, received, late, .. } = self.counts;
+        sent > 0 && received + late == 0 && !self.refused && !self.host.stop.is_asked()
+    }
+
     fn finish(mut self, asked: Result<()>) -> Result<Status> {
         if let Err(error) = &asked {
             self.host.emit_error(error);
+        } else if self.is_unanswered() {
+            let silence = io::Error::from(ErrorKind::TimedOut);
+            self.host.emit_error(&self.client.error(self.host, Attempt::Receive, &silence));
         }
         // Whoever is still awaited was cut off by a stop.
         self.counts.lost = self.counts.sent - self.counts.received;

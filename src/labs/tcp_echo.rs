@@ -31,6 +31,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::ask::stream::{Expected, Protocol};
 use crate::ask::{self, LineEnding};
@@ -49,6 +50,9 @@ const DEFAULT_PORT: u16 = 5003;
 
 /// One read of standard input, and one recv, in `--raw`.
 const RAW_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long `--raw` waits for the sending direction once the other has ended.
+const DONE_WITHIN: Duration = Duration::from_millis(100);
 
 /// Arguments of `netlab tcp-echo`.
 #[derive(Debug, clap::Args)]
@@ -161,11 +165,17 @@ fn raw_client(host: &Host, args: &ClientArgs) -> Result<Status> {
     let unread = |cause: io::Error| Error::new(Attempt::Read, "standard input", &cause).unasked();
     let (socket, (failed, failure)) = (connection.socket.clone(), channel());
     // Not joined: when the server closes first, that thread may wait for the
-    // keyboard, and the end of the process is its end.
+    // keyboard, and the end of the process is its end; but where its input has
+    // ended, its last calls are waited for, so that a trace has them.
     let sender = thread::Builder::new().name("stdin".into());
-    sender.spawn(move || send_stdin(&socket, &failed)).map_err(unread)?;
+    let send = move || {
+        send_stdin(&socket, &failed);
+        drop(socket);
+        drop(failed); // last of all: it says that this thread is done
+    };
+    sender.spawn(send).map_err(unread)?;
     let received = receive_to_stdout(&connection.socket, &subject);
-    if let Ok(cause) = failure.try_recv() {
+    if let Ok(cause) = failure.recv_timeout(DONE_WITHIN) {
         return Err(unread(cause));
     }
     received?;

@@ -131,13 +131,23 @@ impl Session for YouAre {
 
 /// Connects `--count` times, and reads each time what the server saw.
 fn client(host: &Host, addr: &Addr, options: &ask::Options) -> Result<Status> {
-    let (mut counts, mut trips) = (Messages::default(), Vec::new());
+    let (mut counts, mut trips, mut failure) = (Messages::default(), Vec::new(), None);
     for seq in 1..=options.count.unwrap_or(1) {
         if host.stop.is_asked() || (seq > 1 && options.interval.is_some_and(|time| host.stop.wait(time))) {
             break;
         }
         let started = Instant::now();
-        let connection = tcp::connect(host, addr, DEFAULT_PORT, options.bind.as_ref(), options.timeout)?;
+        let connection = match tcp::connect(host, addr, DEFAULT_PORT, options.bind.as_ref(), options.timeout) {
+            Ok(connection) => connection,
+            Err(error) if counts.sent == 0 => return Err(error),
+            Err(error) => {
+                if !host.stop.is_asked() {
+                    host.emit_error(&error);
+                }
+                failure = Some(error.status());
+                break;
+            }
+        };
         let Connection { peer, local, .. } = connection;
         host.emit(Event::Connected { proto: Proto::Tcp, peer, local });
         counts.sent += 1;
@@ -160,7 +170,7 @@ fn client(host: &Host, addr: &Addr, options: &ask::Options) -> Result<Status> {
     let status = if counts.lost == 0 { Status::Done } else { Status::No };
     (counts.rtt_us, counts.view) = (RoundTrips::of(trips), View::Stream);
     host.emit(Event::Summary(Summary::Messages(counts)));
-    Ok(status)
+    Ok(failure.unwrap_or(status))
 }
 
 /// Everything up to the server's FIN: its end is the answer's end.

@@ -298,6 +298,8 @@ fn line_of(event: &Event) -> Option<String> {
         }
         Event::Closed { client: None, reason, peer } => format!("closed {peer}, {}", reason_words(*reason)),
         Event::Notice { text } => format!("{DIM}{text}{DIM:#}"),
+        // Nothing came of it, as the error has said.
+        Event::Summary(Summary::Messages(Messages { view: View::Stream | View::Client, sent: 0, .. })) => return None,
         // Told by the line before: one lab's demo has one line.
         Event::Summary(Summary::Demos { labs: 1, .. }) => return None,
         Event::Summary(summary) => summary_text(summary),
