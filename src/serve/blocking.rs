@@ -205,11 +205,19 @@ impl<S: Session> Conversation<'_, S> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.out.bytes().is_empty() {
-            self.socket.send_all(self.out.bytes())?;
-            self.books.sent(&self.client, self.out.bytes());
-            self.out.clear();
+        let mut rest = self.out.bytes();
+        while !rest.is_empty() {
+            match self.socket.send(rest) {
+                // Booked call by call: a stop may cut the next one off.
+                Ok(sent) => {
+                    self.books.sent(&self.client, &rest[..sent]);
+                    rest = &rest[sent..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
+        self.out.clear();
         Ok(())
     }
 
