@@ -5,7 +5,7 @@
 //! - [`socket`]: one socket and its calls, each traced by [`trace`], whose
 //!   words are in [`meaning`]; [`options`]: what socket2 has no method for
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
-//!   for the events model
+//!   for the events model; [`tls`]: what makes a connection secret
 //! - [`host`], [`stop`]: what a lab's end has from the machine it runs on
 
 pub mod addr;
@@ -18,6 +18,7 @@ pub mod polled;
 pub mod socket;
 pub mod stop;
 pub mod tcp;
+pub mod tls;
 pub mod trace;
 pub mod udp;
 
