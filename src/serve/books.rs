@@ -16,6 +16,7 @@ pub struct Books {
     pub host: Host,
     local: SocketAddr,
     limit: Option<NonZeroU64>,
+    tells_clients: bool,
     tells_messages: bool,
     clients: AtomicU64,
     bytes_in: AtomicU64,
@@ -25,9 +26,11 @@ pub struct Books {
 
 impl Books {
     /// Books of a server that listens on `local` and serves `limit` clients.
-    pub fn new(host: Host, local: SocketAddr, limit: Option<NonZeroU64>) -> Arc<Books> {
+    /// Where it does not tell bytes, its sessions tell what was said.
+    pub fn new(host: Host, local: SocketAddr, limit: Option<NonZeroU64>, tells_bytes: bool) -> Arc<Books> {
         Arc::new(Books {
-            tells_messages: host.report.wants_messages(),
+            tells_clients: host.report.wants_messages(),
+            tells_messages: host.report.wants_messages() && tells_bytes,
             host,
             local,
             limit,
@@ -58,7 +61,7 @@ impl Books {
 
     /// A client is being served, by the thread that calls this.
     pub fn accepted(&self, client: &Client) {
-        if self.tells_messages {
+        if self.tells_clients {
             // Worth a word only where there are several to serve.
             let thread =
                 std::thread::current().name().filter(|name| !["main", "server"].contains(name)).map(str::to_owned);
@@ -87,7 +90,7 @@ impl Books {
 
     /// A client's conversation ended.
     pub fn closed(&self, client: &Client, reason: Reason) {
-        if self.tells_messages {
+        if self.tells_clients {
             self.host.emit(Event::Closed { peer: client.peer, client: Some(client.number), reason });
         }
     }
@@ -96,6 +99,16 @@ impl Books {
     pub fn client_failed(&self, client: &Client, cause: &std::io::Error) {
         let subject = format!("client {} at {}", client.number, client.peer);
         self.host.emit_error(&Error::new(Attempt::Serve, subject, cause));
+    }
+
+    /// A client was closed because it does not read.
+    pub fn client_too_slow(&self, client: &Client) {
+        let subject = format!("client {} at {}", client.number, client.peer);
+        let unsent = super::UNSENT_LIMIT / 1024 / 1024;
+        let error = Error::other(Attempt::Send, subject, format!("{unsent} MiB are unsent"))
+            .because("it does not read as fast as others speak, and they are not made to wait for it")
+            .next("nothing: it was closed, and may come back");
+        self.host.emit_error(&error);
     }
 
     /// The code of a session panicked.

@@ -23,6 +23,7 @@ pub mod group;
 mod inbox;
 mod iterative;
 mod pool;
+pub mod post;
 mod roster;
 mod session;
 mod threads;
@@ -56,6 +57,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The same when the server stops and has said its last word: long enough for
 /// a client that listens, and nobody waits for one that does not.
 const LINGER_AT_STOP: Duration = Duration::from_millis(500);
+
+/// What may be unsent to a client before it is closed for not reading: others
+/// speak to it, and it cannot make them wait.
+const UNSENT_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Pause before accept is tried again when no descriptor or memory is left:
 /// long enough for some client to go, short enough not to be noticed.
@@ -156,7 +161,7 @@ pub fn tcp<R: Reception>(
 ) -> Result<()> {
     raise_descriptor_limit();
     let (listener, local) = tcp::listen(host, addr, default_port, options.backlog)?;
-    let books = Books::new(host.clone(), local, options.common.accept);
+    let books = Books::new(host.clone(), local, options.common.accept, !R::CLIENTS_MEET);
     ready(host, Proto::Tcp, local);
     begin(host, &options.common);
     match options.model.unwrap_or(Model::Events) {

@@ -1,8 +1,9 @@
 //! One client's conversation, apart from any socket.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::post::{Bell, Post};
 use crate::report::Reason;
 
 /// What is said on one connection: bytes come in, bytes go out.
@@ -33,6 +34,17 @@ pub trait Session: Send + 'static {
         Then::Continue
     }
 
+    /// All that was said to the client is sent, which [`Post::tell_when_sent`]
+    /// asked to know.
+    fn all_sent(&mut self, _out: &mut Outbox) -> Then {
+        Then::Continue
+    }
+
+    /// Whether there is more to say to a client that has said its last word.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     /// No more bytes will come. After a FIN, or when the server stops, the
     /// client may still be listening.
     fn ended(&mut self, _how: End, _out: &mut Outbox) -> Then {
@@ -60,6 +72,10 @@ pub enum End {
     Reset,
     /// The server stops.
     ServerStop,
+    /// It does not read what others say to it.
+    TooSlow,
+    /// It spoke, or kept silent, where it should have begun with TLS.
+    NotTls,
 }
 
 /// Bytes on their way to one client. The model sends them after each call.
@@ -106,8 +122,24 @@ pub trait Reception: Send + Sync + 'static {
     /// The session it makes.
     type Session: Session;
 
+    /// Whether clients speak to each other, so that [`Reception::deliver`] is
+    /// called. One loop then serves them all, which keeps what is said in
+    /// order, and the sessions tell what was said themselves.
+    const CLIENTS_MEET: bool = false;
+
     /// A client has come.
     fn receive(&self, client: &Client) -> Self::Session;
+
+    /// The server begins: who rings the bell, from any thread, gets
+    /// [`Reception::deliver`] called.
+    fn begins(&self, _bell: Bell) {}
+
+    /// Every session that had something was called: what they have to say to
+    /// others goes into the post, all at once. Answers when it wants to be
+    /// called again, at the latest.
+    fn deliver(&self, _post: &mut Post) -> Option<Instant> {
+        None
+    }
 }
 
 impl<S: Session, F: Fn(&Client) -> S + Send + Sync + 'static> Reception for F {

@@ -5,24 +5,30 @@ use std::io;
 use std::time::Instant;
 
 use super::super::blocking::is_gone;
-use super::super::session::Client;
+use super::super::session::{Client, Session};
+use super::pending::Pending;
 use crate::net::polled::PolledStream;
 use crate::report::Reason;
 
 /// A client's connection, and how far its conversation has come.
 pub struct Connection<S> {
     pub stream: PolledStream,
+    pub wire: Wire,
     pub client: Client,
     pub session: S,
     pub opened: bool,
     /// Said by the session, not yet taken by the system.
-    pub pending: Vec<u8>,
+    pub pending: Pending,
     /// There may be bytes to receive: an edge came, and EAGAIN has not.
     pub readable: bool,
     /// The edge said that FIN or RST has come: read until it is seen.
     pub hung_up: bool,
     pub fin_received: bool,
     pub paused: bool,
+    /// The session wants to know when nothing is pending.
+    pub tells_when_sent: bool,
+    /// It is closed for not reading, and has until the deadline to read why.
+    pub must_read_by: bool,
     pub closing: Option<Reason>,
     /// Our FIN is sent, the peer's is awaited.
     pub lingers: bool,
@@ -32,18 +38,64 @@ pub struct Connection<S> {
     pub armed: Option<Instant>,
 }
 
-impl<S> Connection<S> {
+/// Whether what is said goes over the connection as it is.
+pub enum Wire {
+    /// It does.
+    Plain,
+}
+
+impl Wire {
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Wire::Plain)
+    }
+
+    pub fn recv(&mut self, stream: &PolledStream, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain => stream.recv(buffer),
+        }
+    }
+
+    pub fn send(&mut self, stream: &PolledStream, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain => stream.send(bytes),
+        }
+    }
+
+    /// Sends what was taken and is not with the system yet.
+    pub fn flush(&mut self, _stream: &PolledStream) -> io::Result<()> {
+        match self {
+            Wire::Plain => Ok(()),
+        }
+    }
+
+    pub fn is_flushed(&self) -> bool {
+        match self {
+            Wire::Plain => true,
+        }
+    }
+
+    pub fn send_fin(&mut self, stream: &PolledStream) -> io::Result<()> {
+        match self {
+            Wire::Plain => stream.send_fin(),
+        }
+    }
+}
+
+impl<S: Session> Connection<S> {
     pub fn new(stream: PolledStream, client: Client, session: S) -> Connection<S> {
         Connection {
             stream,
+            wire: Wire::Plain,
             client,
             session,
             opened: false,
-            pending: Vec::new(),
+            pending: Pending::default(),
             readable: false,
             hung_up: false,
             fin_received: false,
             paused: false,
+            tells_when_sent: false,
+            must_read_by: false,
             closing: None,
             lingers: false,
             deadline: None,
@@ -53,15 +105,23 @@ impl<S> Connection<S> {
 
     /// Whether there is nothing more to say or to hear, and why.
     pub fn is_over(&self) -> Option<Reason> {
-        if !self.fin_received || self.paused || !self.pending.is_empty() {
+        if !self.fin_received || self.paused || !self.is_all_sent() {
+            return None;
+        }
+        if self.closing.is_none() && self.session.is_busy() {
             return None;
         }
         Some(self.closing.unwrap_or(Reason::Fin))
     }
 
+    /// Whether the system has all that was said.
+    pub fn is_all_sent(&self) -> bool {
+        self.pending.is_empty() && self.wire.is_flushed()
+    }
+
     /// The peer is gone: nothing more can be said, nothing will be heard.
     pub fn break_off(&mut self, error: &io::Error) {
-        self.pending = Vec::new();
+        self.pending.clear();
         (self.fin_received, self.readable, self.paused) = (true, false, false);
         self.closing = Some(if is_gone(error) { Reason::Reset } else { Reason::Error });
     }

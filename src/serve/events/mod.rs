@@ -12,8 +12,10 @@
 //! ([`load`]).
 
 mod connection;
+mod delivery;
 mod inbox;
 mod load;
+mod pending;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,11 +26,13 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
 use self::connection::Connection;
+use self::delivery::Mail;
 use self::inbox::{Inbox, deal, lock};
 use self::load::Meter;
 use super::blocking::is_gone;
@@ -52,7 +56,7 @@ const INBOX: Token = Token(usize::MAX - 1);
 
 /// Serves until told to stop.
 pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) -> io::Result<()> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let cores = if R::CLIENTS_MEET { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let reception = Arc::new(reception);
     let mut loops = Vec::new();
     for _ in 0..cores {
@@ -63,6 +67,7 @@ pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) ->
         one.inboxes = inboxes.clone();
     }
     let mut first = loops.remove(0);
+    first.begin_deliveries();
     first.accept_from(PolledListener::new(listener)?)?;
     let others: Vec<_> = (2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect();
     first.run();
@@ -101,6 +106,7 @@ struct Loop<R: Reception> {
     buffer: Vec<u8>,
     out: Outbox,
     stopped_at: Option<Instant>,
+    mail: Mail,
 }
 
 impl<R: Reception> Loop<R> {
@@ -123,6 +129,7 @@ impl<R: Reception> Loop<R> {
             buffer: vec![0; BUFFER_BYTES],
             out: Outbox::new(),
             stopped_at: None,
+            mail: Mail::default(),
         })
     }
 
@@ -148,6 +155,7 @@ impl<R: Reception> Loop<R> {
             }
             self.take_leftovers();
             self.take_timers();
+            self.deliver();
             self.heed_stop();
             if self.meter.is_overloaded() {
                 self.give_away();
@@ -186,7 +194,7 @@ impl<R: Reception> Loop<R> {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
         let retry = self.accepting.as_ref().and_then(|accepting| accepting.again_at);
         let grace = self.stopped_at.map(|at| at + GRACE);
-        let next = [timer, retry, grace].into_iter().flatten().min()?;
+        let next = [timer, retry, grace, self.mail.next].into_iter().flatten().min()?;
         // Rounded up: epoll_wait counts in milliseconds, and would return a
         // moment before the deadline again and again.
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
@@ -274,6 +282,9 @@ impl<R: Reception> Loop<R> {
             if is_new {
                 self.books.accepted(&connection.client);
             }
+            if R::CLIENTS_MEET {
+                self.mail.keys.insert(connection.client.number, key);
+            }
             entry.insert(connection);
             if is_new {
                 self.call(key, |session, _, out| session.opened(out));
@@ -314,10 +325,11 @@ impl<R: Reception> Loop<R> {
     fn receive(&mut self, key: usize) {
         let Loop { connections, buffer, books, .. } = self;
         let connection = &mut connections[key];
-        match connection.stream.recv(buffer) {
+        match connection.wire.recv(&connection.stream, buffer) {
             Ok(0) => self.end(key),
             Ok(got) => {
-                let drained = got < buffer.len() && SHORT_READ_DRAINS && !connection.hung_up;
+                let is_short = got < buffer.len() && connection.wire.is_plain();
+                let drained = is_short && SHORT_READ_DRAINS && !connection.hung_up;
                 connection.readable = !drained;
                 books.received(&connection.client, &buffer[..got]);
                 if !connection.lingers {
@@ -383,7 +395,7 @@ impl<R: Reception> Loop<R> {
         }
         let mut sent = 0;
         if connection.pending.is_empty() {
-            match connection.stream.send(out.bytes()) {
+            match connection.wire.send(&connection.stream, out.bytes()) {
                 Ok(count) => {
                     sent = count;
                     books.sent(&connection.client, &out.bytes()[..sent]);
@@ -395,20 +407,24 @@ impl<R: Reception> Loop<R> {
                 }
             }
         }
-        connection.pending.extend_from_slice(&out.bytes()[sent..]);
+        connection.pending.push(Bytes::copy_from_slice(&out.bytes()[sent..]));
         out.clear();
     }
 
     /// Sends what is pending. Says whether nothing is left.
     fn flush(&mut self, key: usize) -> bool {
-        let Loop { connections, books, .. } = self;
+        let Loop { connections, books, mail, .. } = self;
         let connection = &mut connections[key];
-        while !connection.pending.is_empty() {
-            match connection.stream.send(&connection.pending) {
-                Ok(sent) => {
-                    books.sent(&connection.client, &connection.pending[..sent]);
-                    connection.pending.drain(..sent);
+        while !connection.is_all_sent() {
+            let Connection { pending, wire, stream, client, .. } = connection;
+            let sent = match pending.is_empty() {
+                true => wire.flush(stream),
+                false => {
+                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), |bytes| books.sent(client, bytes))
                 }
+            };
+            match sent {
+                Ok(()) => {}
                 Err(error) if can_wait(&error) => return false,
                 Err(error) => {
                     connection.break_off(&error);
@@ -416,7 +432,10 @@ impl<R: Reception> Loop<R> {
                 }
             }
         }
-        connection.pending = Vec::new(); // gives its memory back
+        if std::mem::take(&mut connection.tells_when_sent) && connection.closing.is_none() {
+            self.call(key, |session, _, out| session.all_sent(out));
+            return self.connections[key].is_all_sent();
+        }
         true
     }
 
@@ -426,9 +445,9 @@ impl<R: Reception> Loop<R> {
         if let Some(reason) = connection.is_over() {
             return self.remove(key, reason);
         }
-        if connection.closing.is_some() && !connection.lingers && !connection.paused && connection.pending.is_empty() {
+        if connection.closing.is_some() && !connection.lingers && !connection.paused && connection.is_all_sent() {
             // FIN, and then wait for the peer's, as in `blocking`.
-            if let Err(error) = connection.stream.send_fin() {
+            if let Err(error) = connection.wire.send_fin(&connection.stream) {
                 return self.fail(key, &error);
             }
             connection.lingers = true;
@@ -489,6 +508,9 @@ impl<R: Reception> Loop<R> {
             };
             return self.remove(key, reason);
         }
+        if let Some(reason) = connection.closing.filter(|_| connection.must_read_by) {
+            return self.remove(key, reason); // it has not even read why
+        }
         if std::mem::take(&mut connection.paused) {
             self.call(key, |session, _, out| session.resumed(out));
         } else {
@@ -527,6 +549,7 @@ impl<R: Reception> Loop<R> {
     fn remove(&mut self, key: usize, reason: Reason) {
         let connection = self.connections.remove(key);
         let client = connection.client;
+        self.mail.keys.remove(&client.number);
         drop(connection); // close(2), before the client counts as gone
         self.inbox.load.fetch_sub(1, Ordering::Relaxed);
         self.books.closed(&client, reason);
