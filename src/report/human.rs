@@ -74,7 +74,7 @@ impl Human {
 
     /// Whether this line of a flood is shown; counts it if not.
     fn within_budget(&self, event: &Event, screen: &mut Screen) -> bool {
-        let is_flood = matches!(event, Event::Received { client: Some(_), .. } | Event::Sent { client: Some(_), .. });
+        let is_flood = matches!(event, Event::Received { client: Some(_), .. } | Event::Heard { .. } | Event::Sent { client: Some(_), .. });
         let second = self.started.elapsed().as_secs();
         if second != screen.second {
             (screen.second, screen.shown) = (second, 0);
@@ -276,6 +276,10 @@ fn line_of(event: &Event) -> Option<String> {
             format!("client {client}: received {} {DIM}from {peer}{DIM:#}", quoted(payload))
         }
         Event::Received { client: None, peer, payload } => format!("received {} from {peer}", quoted(payload)),
+        Event::Heard { client, name, payload, .. } => {
+            let name = name.as_ref().map(|name| format!(" {WHO}{name}{WHO:#}")).unwrap_or_default();
+            format!("client {client}{name}: {}", framing::visible(&payload.0))
+        }
         Event::Replied { seq, rtt, note, payload } => {
             let note = note.map(|note| format!(", {note}")).unwrap_or_default();
             format!("reply {seq}: {} in {}{note}", quoted(payload), duration(*rtt))

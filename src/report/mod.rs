@@ -83,6 +83,20 @@ pub enum Event {
         #[serde(flatten)]
         payload: Payload,
     },
+    /// A client of a chat said a line; passwords are left out of it.
+    #[serde(rename = "received")]
+    Heard {
+        /// From whom.
+        peer: SocketAddr,
+        /// The client's number.
+        client: u64,
+        /// What it is called, once it has said so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// The line, without its end.
+        #[serde(flatten)]
+        payload: Payload,
+    },
     /// A numbered datagram of a group came for the first time.
     #[serde(rename = "received")]
     Numbered {

@@ -42,6 +42,7 @@ use crate::net::host::Host;
 use crate::net::socket::Socket;
 use crate::net::stop::duration;
 use crate::net::tcp;
+use crate::net::tls::ServerTls;
 use crate::report::{Event, Proto, Summary};
 
 use self::books::Books;
@@ -159,6 +160,37 @@ pub fn tcp<R: Reception>(
     options: &TcpOptions,
     reception: R,
 ) -> Result<()> {
+    serve_tcp(host, addr, default_port, options, None, reception)
+}
+
+/// The same for clients that speak to each other, with TLS or without. Only
+/// the events model serves them: there a line for a thousand others costs no
+/// thread a wait.
+pub fn meeting<R: Reception>(
+    host: &Host,
+    addr: &Addr,
+    default_port: u16,
+    options: &TcpOptions,
+    tls: Option<ServerTls>,
+    reception: R,
+) -> Result<()> {
+    if options.model.is_some_and(|model| model != Model::Events) {
+        return Err(Error::other(Attempt::Serve, format!("with netlab {}", host.lab), "this model cannot do it")
+            .because("a line of one client goes to all others, and with a thread a client each would wait for all")
+            .next("the same with --model events, or without --model")
+            .unasked());
+    }
+    serve_tcp(host, addr, default_port, options, tls, reception)
+}
+
+fn serve_tcp<R: Reception>(
+    host: &Host,
+    addr: &Addr,
+    default_port: u16,
+    options: &TcpOptions,
+    tls: Option<ServerTls>,
+    reception: R,
+) -> Result<()> {
     raise_descriptor_limit();
     let (listener, local) = tcp::listen(host, addr, default_port, options.backlog)?;
     let books = Books::new(host.clone(), local, options.common.accept, !R::CLIENTS_MEET);
@@ -168,7 +200,7 @@ pub fn tcp<R: Reception>(
         Model::Iterative => iterative::serve(books.clone(), listener, reception),
         Model::Threads => threads::serve(books.clone(), listener, reception),
         Model::Pool => pool::serve(books.clone(), listener, reception, options.workers),
-        Model::Events => events::serve(books.clone(), listener, reception)
+        Model::Events => events::serve(books.clone(), listener, reception, tls)
             .map_err(|cause| Error::new(Attempt::Bind, format!("tcp {local}"), &cause))?,
     }
     host.emit(Event::Summary(books.summary()));

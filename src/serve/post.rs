@@ -26,6 +26,8 @@ pub enum Letter {
     Say(Bytes),
     /// Its session's `all_sent` is called once nothing is unsent.
     TellWhenSent,
+    /// Its session is resumed.
+    Resume,
     /// Its connection is closed once all before is sent.
     Close(Reason),
 }
@@ -39,6 +41,11 @@ impl Post {
     /// Calls the session's `all_sent` once nothing is unsent.
     pub fn tell_when_sent(&mut self, to: u64) {
         self.letters.push((to, Letter::TellWhenSent));
+    }
+
+    /// Resumes a session that waits.
+    pub fn resume(&mut self, to: u64) {
+        self.letters.push((to, Letter::Resume));
     }
 
     /// Closes the connection once all before is sent.

@@ -59,6 +59,8 @@ pub enum Then {
     Continue,
     /// To be left alone for a time; what is in the outbox goes out first.
     Pause(Duration),
+    /// To be left alone until [`Post::resume`]; only where clients meet.
+    Wait,
     /// To close, once the outbox is sent.
     Close(Reason),
 }

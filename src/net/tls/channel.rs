@@ -132,6 +132,11 @@ impl Channel {
         self.plain
     }
 
+    /// Whether the client has said anything yet.
+    pub fn has_spoken(&self) -> bool {
+        self.spoken
+    }
+
     /// Says that no more will come (close_notify); what `send` took before
     /// goes first. FIN is the caller's, once it is flushed.
     ///

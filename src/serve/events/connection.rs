@@ -8,6 +8,7 @@ use super::super::blocking::is_gone;
 use super::super::session::{Client, Session};
 use super::pending::Pending;
 use crate::net::polled::PolledStream;
+use crate::net::tls::Channel;
 use crate::report::Reason;
 
 /// A client's connection, and how far its conversation has come.
@@ -23,6 +24,8 @@ pub struct Connection<S> {
     pub readable: bool,
     /// The edge said that FIN or RST has come: read until it is seen.
     pub hung_up: bool,
+    /// The edge said that the connection failed: RST.
+    pub broken: bool,
     pub fin_received: bool,
     pub paused: bool,
     /// The session wants to know when nothing is pending.
@@ -42,6 +45,8 @@ pub struct Connection<S> {
 pub enum Wire {
     /// It does.
     Plain,
+    /// It goes encrypted.
+    Tls(Channel),
 }
 
 impl Wire {
@@ -52,46 +57,64 @@ impl Wire {
     pub fn recv(&mut self, stream: &PolledStream, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Wire::Plain => stream.recv(buffer),
+            Wire::Tls(channel) => channel.recv(stream, buffer),
         }
     }
 
     pub fn send(&mut self, stream: &PolledStream, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Wire::Plain => stream.send(bytes),
+            Wire::Tls(channel) => channel.send(stream, bytes),
         }
     }
 
     /// Sends what was taken and is not with the system yet.
-    pub fn flush(&mut self, _stream: &PolledStream) -> io::Result<()> {
+    pub fn flush(&mut self, stream: &PolledStream) -> io::Result<()> {
         match self {
             Wire::Plain => Ok(()),
+            Wire::Tls(channel) => channel.flush(stream),
         }
     }
 
     pub fn is_flushed(&self) -> bool {
         match self {
             Wire::Plain => true,
+            Wire::Tls(channel) => !channel.wants_write(),
         }
     }
 
     pub fn send_fin(&mut self, stream: &PolledStream) -> io::Result<()> {
-        match self {
-            Wire::Plain => stream.send_fin(),
+        if let Wire::Tls(channel) = self {
+            // What of its goodbye does not fit into the socket is not waited for.
+            let _ = channel.close(stream);
         }
+        stream.send_fin()
+    }
+
+    /// Whether a TLS client has yet to show that it is one.
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self, Wire::Tls(channel) if channel.is_handshaking())
+    }
+
+    /// Whether the client should have begun with TLS, and did not: silent ones
+    /// included.
+    pub fn is_not_tls(&self) -> bool {
+        matches!(self, Wire::Tls(channel) if channel.spoke_plain_text() || !channel.has_spoken())
     }
 }
 
 impl<S: Session> Connection<S> {
-    pub fn new(stream: PolledStream, client: Client, session: S) -> Connection<S> {
+    pub fn new(stream: PolledStream, wire: Wire, client: Client, session: S) -> Connection<S> {
         Connection {
             stream,
-            wire: Wire::Plain,
+            wire,
             client,
             session,
             opened: false,
             pending: Pending::default(),
             readable: false,
             hung_up: false,
+            broken: false,
             fin_received: false,
             paused: false,
             tells_when_sent: false,

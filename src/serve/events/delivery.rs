@@ -52,9 +52,12 @@ impl<R: Reception> Loop<R> {
             keys.push(key);
             match letter {
                 Letter::Say(lines) => self.say(key, lines),
+                Letter::Resume => self.resume(key),
                 Letter::TellWhenSent => self.connections[key].tells_when_sent = true,
                 Letter::Close(reason) => {
-                    self.connections[key].closing.get_or_insert(reason);
+                    let connection = &mut self.connections[key];
+                    connection.closing.get_or_insert(reason);
+                    connection.paused = false;
                 }
             }
         }
@@ -65,6 +68,13 @@ impl<R: Reception> Loop<R> {
                 self.flush(key);
                 self.settle(key);
             }
+        }
+    }
+
+    fn resume(&mut self, key: usize) {
+        if std::mem::take(&mut self.connections[key].paused) {
+            self.call(key, |session, _, out| session.resumed(out));
+            self.again.push(key); // what came meanwhile made its edge long ago
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod connection;
 mod delivery;
+mod hello;
 mod inbox;
 mod load;
 mod pending;
@@ -31,7 +32,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use self::connection::Connection;
+use self::connection::{Connection, Wire};
 use self::delivery::Mail;
 use self::inbox::{Inbox, deal, lock};
 use self::load::Meter;
@@ -41,6 +42,7 @@ use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
 use crate::net::polled::{PolledListener, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
+use crate::net::tls::{Channel, ServerTls};
 use crate::net::trace::Trace;
 use crate::report::Reason;
 
@@ -55,12 +57,17 @@ const LISTENER: Token = Token(usize::MAX);
 const INBOX: Token = Token(usize::MAX - 1);
 
 /// Serves until told to stop.
-pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) -> io::Result<()> {
+pub fn serve<R: Reception>(
+    books: Arc<Books>,
+    listener: Socket,
+    reception: R,
+    tls: Option<ServerTls>,
+) -> io::Result<()> {
     let cores = if R::CLIENTS_MEET { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let reception = Arc::new(reception);
     let mut loops = Vec::new();
     for _ in 0..cores {
-        loops.push(Loop::new(books.clone(), reception.clone())?);
+        loops.push(Loop::new(books.clone(), reception.clone(), tls.clone())?);
     }
     let inboxes: Vec<_> = loops.iter().map(|one| one.inbox.clone()).collect();
     for one in &mut loops {
@@ -93,6 +100,7 @@ struct Accepting {
 struct Loop<R: Reception> {
     books: Arc<Books>,
     reception: Arc<R>,
+    tls: Option<ServerTls>,
     poll: Poll,
     inbox: Arc<Inbox<R::Session>>,
     /// All loops' inboxes, this one's included.
@@ -110,7 +118,7 @@ struct Loop<R: Reception> {
 }
 
 impl<R: Reception> Loop<R> {
-    fn new(books: Arc<Books>, reception: Arc<R>) -> io::Result<Loop<R>> {
+    fn new(books: Arc<Books>, reception: Arc<R>, tls: Option<ServerTls>) -> io::Result<Loop<R>> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), INBOX)?;
         let inbox = Inbox::new(waker);
@@ -118,6 +126,7 @@ impl<R: Reception> Loop<R> {
         Ok(Loop {
             books,
             reception,
+            tls,
             poll,
             inbox,
             inboxes: Vec::new(),
@@ -207,6 +216,7 @@ impl<R: Reception> Loop<R> {
             Token(key) => {
                 let Some(connection) = self.connections.get_mut(key) else { return };
                 connection.readable |= event.is_readable();
+                connection.broken |= event.is_error();
                 connection.hung_up |= event.is_read_closed() || event.is_error();
                 self.turn(key);
             }
@@ -234,7 +244,10 @@ impl<R: Reception> Loop<R> {
                 Ok((stream, peer)) => {
                     let Some(client) = self.books.number(peer, || stream.local_addr()) else { continue };
                     match catch_unwind(AssertUnwindSafe(|| self.reception.receive(&client))) {
-                        Ok(session) => deal(Connection::new(stream, client, session), &self.inboxes),
+                        Ok(session) => match wire(self.tls.as_ref()) {
+                            Ok(wire) => deal(Connection::new(stream, wire, client, session), &self.inboxes),
+                            Err(error) => self.books.client_failed(&client, &error),
+                        },
                         Err(_) => self.books.client_panicked(&client),
                     }
                 }
@@ -288,6 +301,7 @@ impl<R: Reception> Loop<R> {
             entry.insert(connection);
             if is_new {
                 self.call(key, |session, _, out| session.opened(out));
+                self.expect_hello(key);
             }
             self.turn(key);
         }
@@ -311,7 +325,8 @@ impl<R: Reception> Loop<R> {
     /// Sends, receives and closes as far as this connection can without
     /// waiting; receives once, so that a flood holds up nobody.
     fn turn(&mut self, key: usize) {
-        if self.flush(key) && self.may_receive(key) {
+        // Nothing can be sent before TLS is agreed on, and that takes receiving.
+        if (self.flush(key) || self.connections[key].wire.is_handshaking()) && self.may_receive(key) {
             self.receive(key);
         }
         self.settle(key);
@@ -319,7 +334,9 @@ impl<R: Reception> Loop<R> {
 
     fn may_receive(&self, key: usize) -> bool {
         let connection = &self.connections[key];
-        connection.readable && !connection.paused && (connection.closing.is_none() || connection.lingers)
+        let listens = connection.closing.is_none() || connection.lingers;
+        // Who is gone is gone, also while its next line waits.
+        connection.readable && (!connection.paused || connection.broken) && listens
     }
 
     fn receive(&mut self, key: usize) {
@@ -341,6 +358,9 @@ impl<R: Reception> Loop<R> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => connection.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => self.again.push(key),
+            Err(_) if connection.wire.is_not_tls() => self.refuse_plain_text(key),
+            // FIN without TLS's own goodbye: many programs end so.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.end(key),
             Err(error) => self.fail(key, &error),
         }
     }
@@ -381,6 +401,7 @@ impl<R: Reception> Loop<R> {
                 connection.paused = true;
                 connection.deadline = Some(Instant::now() + time);
             }
+            Then::Wait => connection.paused = true,
             Then::Close(reason) => connection.closing = Some(reason),
         }
         self.send(key);
@@ -508,6 +529,9 @@ impl<R: Reception> Loop<R> {
             };
             return self.remove(key, reason);
         }
+        if connection.wire.is_handshaking() && connection.closing.is_none() {
+            return self.refuse_silent(key);
+        }
         if let Some(reason) = connection.closing.filter(|_| connection.must_read_by) {
             return self.remove(key, reason); // it has not even read why
         }
@@ -554,6 +578,10 @@ impl<R: Reception> Loop<R> {
         self.inbox.load.fetch_sub(1, Ordering::Relaxed);
         self.books.closed(&client, reason);
     }
+}
+
+fn wire(tls: Option<&ServerTls>) -> io::Result<Wire> {
+    tls.map_or(Ok(Wire::Plain), |tls| Channel::new(tls).map(Wire::Tls))
 }
 
 fn can_wait(error: &io::Error) -> bool {

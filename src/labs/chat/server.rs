@@ -1,0 +1,221 @@
+//! The server's side of the chat: its options, who receives clients, the
+//! operator's console.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use super::hub::{CONSOLE, Hub, Next, Rules};
+use super::names::Name;
+use super::session::{Shared, Talk};
+use super::shared::SharedDir;
+use super::users::Users;
+use super::workers::{Done, Workers};
+use super::{DEFAULT_PORT, Rate};
+use crate::error::{Attempt, Error, Result, Status};
+use crate::net::addr::Addr;
+use crate::net::host::Host;
+use crate::net::tls::{ServerTls, state_dir};
+use crate::report::Prompt;
+use crate::serve::post::{Bell, Post};
+use crate::serve::{self, Client, Reception, TcpOptions};
+
+/// Where the shared files are, if no option says so: these two, then
+/// `./SharedFiles`.
+const VARIABLES: [&str; 2] = ["SERVER_SHARED_FILES", "SERVERSHAREDFILES"];
+
+/// Arguments of `netlab chat server`.
+#[derive(Debug, clap::Args)]
+pub struct ServerArgs {
+    /// Where to listen [default: 127.0.0.1:2000]
+    addr: Option<Addr>,
+    /// The folder whose files can be downloaded [default: SERVER_SHARED_FILES, SERVERSHAREDFILES or ./SharedFiles]
+    #[arg(long, value_name = "DIR")]
+    shared: Option<PathBuf>,
+    /// Encrypt everything
+    #[arg(long)]
+    tls: bool,
+    /// The certificate to show, in PEM; without it one is made once and kept
+    #[arg(long, value_name = "FILE", requires = "tls", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's key, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Who may come in, with passwords: netlab chat adduser FILE NAME
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// Who may /kick and /mute
+    #[arg(long, value_name = "NAME", value_parser = Name::from_str)]
+    operator: Vec<Name>,
+    /// Lines a client may send: 50/s, or off
+    #[arg(long, value_name = "RATE", default_value = "50/s")]
+    rate_limit: RateLimit,
+    /// How many may be connected at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_clients: Option<u64>,
+    /// Say what is typed here; on by itself where standard input is a terminal
+    #[arg(long)]
+    console: bool,
+    #[command(flatten)]
+    options: TcpOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct RateLimit(Option<Rate>);
+
+impl FromStr for RateLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<RateLimit, String> {
+        if text == "off" {
+            return Ok(RateLimit(None));
+        }
+        let number = text.strip_suffix("/s").unwrap_or(text);
+        match number.parse() {
+            Ok(rate @ 0.1..=1e6) => Ok(RateLimit(Some(Rate(rate)))),
+            _ => Err("must be a number of lines a second such as 50/s, or off".into()),
+        }
+    }
+}
+
+/// Serves until told to stop.
+pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
+    let addr = args.addr.clone().unwrap_or_default();
+    if let Some(file) = &args.users {
+        Users::load(file)?; // better now than at the first login
+    }
+    let tls = tls(host, args)?;
+    let files = Arc::new(open_files(host, args)?);
+    let rules = Rules {
+        has_users: args.users.is_some(),
+        is_private: tls.is_some(),
+        operators: args.operator.clone(),
+        max_clients: args.max_clients.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+    };
+    if !args.operator.is_empty() && args.users.is_none() {
+        host.notice("without --users anyone who is quick can take the operator's name");
+    }
+    host.trace.hide_passwords();
+    let shared = Arc::new(Shared {
+        host: host.clone(),
+        hub: Mutex::new(Hub::new(rules)),
+        workers: Mutex::new(None),
+        rate: args.rate_limit.0,
+        is_plain: tls.is_none(),
+    });
+    let console = args.console || io::stdin().is_terminal();
+    let door = Door { shared, files, users: args.users.clone(), console };
+    serve::meeting(host, &addr, DEFAULT_PORT, &args.options, tls, door)?;
+    Ok(Status::Done)
+}
+
+fn tls(host: &Host, args: &ServerArgs) -> Result<Option<ServerTls>> {
+    if !args.tls {
+        return Ok(None);
+    }
+    let tls = match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => ServerTls::load(cert, key)?,
+        _ => {
+            let dir = state_dir().ok_or_else(|| {
+                Error::other(Attempt::Write, "the certificate", "there is no home directory to keep it in")
+                    .next("--cert FILE --key FILE, or set HOME or XDG_STATE_HOME")
+                    .unasked()
+            })?;
+            ServerTls::self_signed(&dir)?
+        }
+    };
+    host.notice(format!("fingerprint {}", tls.fingerprint()));
+    Ok(Some(tls))
+}
+
+fn open_files(host: &Host, args: &ServerArgs) -> Result<SharedDir> {
+    let from_environment = || VARIABLES.iter().find_map(|name| std::env::var_os(name)).map(PathBuf::from);
+    let asked = args.shared.clone().or_else(from_environment);
+    match SharedDir::open(asked.as_deref().unwrap_or("SharedFiles".as_ref())) {
+        Ok(files) => Ok(files),
+        // Nobody asked for this folder, so a chat without files is meant.
+        Err(_) if asked.is_none() => {
+            host.notice("no files are shared: there is no folder SharedFiles here, and --shared names none");
+            Ok(SharedDir::empty())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Receives clients, and lets them speak to each other.
+struct Door {
+    shared: Arc<Shared>,
+    files: Arc<SharedDir>,
+    users: Option<PathBuf>,
+    console: bool,
+}
+
+impl Reception for Door {
+    type Session = Talk;
+
+    const CLIENTS_MEET: bool = true;
+
+    fn receive(&self, client: &Client) -> Talk {
+        Talk::new(*client, self.shared.clone())
+    }
+
+    fn begins(&self, bell: Bell) {
+        let workers = Workers::start(self.files.clone(), self.users.clone(), bell.clone());
+        *self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner) = Some(workers);
+        if self.console {
+            let shared = self.shared.clone();
+            // Without this thread nothing is heard from the console.
+            let _ = thread::Builder::new().name("console".into()).spawn(move || hear_console(&shared, &bell));
+        }
+    }
+
+    fn deliver(&self, post: &mut Post) -> Option<Instant> {
+        let workers = self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = workers.as_ref()?;
+        let mut hub = self.shared.hub();
+        for (number, done) in workers.take() {
+            take_in(&mut hub, workers, number, done);
+        }
+        let again = hub.deliver(post, Instant::now());
+        hub.hand_over(post, |number, source| workers.read(number, source));
+        let lines = hub.take_console();
+        drop(hub);
+        for line in lines {
+            self.shared.host.notice(line);
+        }
+        again
+    }
+}
+
+fn take_in(hub: &mut Hub, workers: &Workers, number: u64, done: Done) {
+    match done {
+        Done::Listed(files) => hub.listed(number, files),
+        Done::Verified(name, is_right) => hub.verified(number, &name, is_right),
+        Done::Read(id, slab) => hub.is_read(number, id, slab),
+        Done::Opened(file) => {
+            if let Some(source) = hub.opened(number, file) {
+                workers.read(number, source);
+            }
+        }
+    }
+}
+
+/// What the operator types is said to everyone, or obeyed.
+fn hear_console(shared: &Shared, bell: &Bell) {
+    let report = &shared.host.report;
+    report.prompt(Prompt::Shown);
+    for line in io::stdin().lock().split(b'\n').map_while(io::Result::ok) {
+        report.prompt(Prompt::Answered);
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        if shared.hub().line(CONSOLE, line) == Next::Leave {
+            shared.host.stop.ask_because("it was stopped by its operator");
+            return;
+        }
+        bell.ring();
+        report.prompt(Prompt::Shown);
+    }
+    report.prompt(Prompt::Dropped);
+}

@@ -1,0 +1,172 @@
+//! Threads for what takes too long for the loop that serves everyone: files
+//! and password hashes.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use super::names::Name;
+use super::shared::{CHUNK_BYTES, SharedDir, SharedFile};
+use super::transfer::{Order, Slab, Source};
+use super::users::Users;
+use crate::serve::post::Bell;
+
+/// Threads that read files: enough to keep a disk busy.
+const FILE_THREADS: usize = 4;
+
+/// Threads that check passwords. Each takes 19 MiB and tens of milliseconds
+/// for one, and a class that comes at once can wait a second.
+const PASSWORD_THREADS: usize = 2;
+
+/// Chunks read ahead for one download.
+const CHUNKS_AHEAD: usize = 4;
+
+/// A piece of work for client `number`.
+enum Job {
+    List,
+    Open(Vec<(String, u64)>),
+    Read(Source),
+    Verify(Name, Zeroizing<String>),
+}
+
+/// A piece of work that is done.
+pub enum Done {
+    /// The files, or why they cannot be listed.
+    Listed(Result<Vec<(String, u64)>, String>),
+    /// The file, or why it is not to be had.
+    Opened(Result<SharedFile, String>),
+    /// More of a file; `id` is the transfer's.
+    Read(u64, Slab),
+    /// Whether the password was right.
+    Verified(Name, bool),
+}
+
+/// The workers, and what they have done.
+pub struct Workers {
+    files: Sender<(u64, Job)>,
+    passwords: Sender<(u64, Job)>,
+    done: Arc<Mutex<VecDeque<(u64, Done)>>>,
+}
+
+struct Worker {
+    files: Arc<SharedDir>,
+    users: Option<PathBuf>,
+    done: Arc<Mutex<VecDeque<(u64, Done)>>>,
+    bell: Bell,
+}
+
+impl Workers {
+    /// Starts them; they ring `bell` when something is done, and end when this
+    /// is dropped.
+    pub fn start(files: Arc<SharedDir>, users: Option<PathBuf>, bell: Bell) -> Workers {
+        let done = Arc::new(Mutex::new(VecDeque::new()));
+        let worker = Arc::new(Worker { files, users, done: done.clone(), bell });
+        let (files, passwords) = (channel(), channel());
+        spawn("files", FILE_THREADS, files.1, &worker);
+        spawn("passwords", PASSWORD_THREADS, passwords.1, &worker);
+        Workers { files: files.0, passwords: passwords.0, done }
+    }
+
+    /// Has an order of client `number` carried out.
+    pub fn order(&self, number: u64, order: Order) {
+        let (queue, job) = match order {
+            Order::List => (&self.files, Job::List),
+            Order::Open(readings) => (&self.files, Job::Open(readings)),
+            Order::Verify(name, password) => (&self.passwords, Job::Verify(name, password)),
+        };
+        let _ = queue.send((number, job)); // fails only where no thread could be had
+    }
+
+    /// Has more of a file read.
+    pub fn read(&self, number: u64, source: Source) {
+        let _ = self.files.send((number, Job::Read(source)));
+    }
+
+    /// What was done since the last time.
+    pub fn take(&self) -> VecDeque<(u64, Done)> {
+        std::mem::take(&mut lock(&self.done))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(name: &str, count: usize, queue: Receiver<(u64, Job)>, worker: &Arc<Worker>) {
+    let queue = Arc::new(Mutex::new(queue));
+    for number in 1..=count {
+        let (queue, worker) = (queue.clone(), worker.clone());
+        let work = move || {
+            loop {
+                // A statement of its own: the others may look in the queue
+                // while this one works.
+                let next = lock(&queue).recv();
+                let Ok((number, job)) = next else { return };
+                let done = worker.work(job);
+                lock(&worker.done).push_back((number, done));
+                worker.bell.ring();
+            }
+        };
+        // Where no thread is to be had, the others have more to do.
+        let _ = thread::Builder::new().name(format!("{name}-{number}")).spawn(work);
+    }
+}
+
+impl Worker {
+    fn work(&self, job: Job) -> Done {
+        match job {
+            Job::List => Done::Listed(self.files.list().map_err(|why| format!("the files cannot be listed: {why}"))),
+            Job::Open(readings) => Done::Opened(self.open(&readings)),
+            Job::Read(source) => Done::Read(source.id, read(source)),
+            Job::Verify(name, password) => {
+                let users = self.users.as_ref().and_then(|file| Users::load(file).ok());
+                let is_right = users.is_some_and(|users| users.verify(&name.to_string(), &password));
+                Done::Verified(name, is_right)
+            }
+        }
+    }
+
+    /// The first reading of which there is a file.
+    fn open(&self, readings: &[(String, u64)]) -> Result<SharedFile, String> {
+        let mut refusal = None;
+        for (name, offset) in readings {
+            match self.files.open_file(name, *offset) {
+                Ok(file) => return Ok(file),
+                Err(why) => refusal = refusal.or(Some(why.to_string())),
+            }
+        }
+        Err(refusal.unwrap_or_default())
+    }
+}
+
+/// The next chunks of a file; at its end the line that says so.
+fn read(mut source: Source) -> Slab {
+    let mut bytes = Vec::with_capacity(CHUNKS_AHEAD * (CHUNK_BYTES + 32));
+    let mut chunk = vec![0; CHUNK_BYTES];
+    for _ in 0..CHUNKS_AHEAD {
+        match source.file.read(&mut chunk) {
+            Ok(0) => {
+                let last = match source.file.finish() {
+                    Ok(hash) => format!(". {} {hash}\n", source.id),
+                    Err(why) => format!("! {} {why}\n", source.id),
+                };
+                bytes.extend_from_slice(last.as_bytes());
+                return Slab { bytes: Bytes::from(bytes), rest: None };
+            }
+            Ok(got) => {
+                bytes.extend_from_slice(format!("+ {} {got}\n", source.id).as_bytes());
+                bytes.extend_from_slice(&chunk[..got]);
+            }
+            Err(why) => {
+                bytes.extend_from_slice(format!("! {} {why}\n", source.id).as_bytes());
+                return Slab { bytes: Bytes::from(bytes), rest: None };
+            }
+        }
+    }
+    Slab { bytes: Bytes::from(bytes), rest: Some(source) }
+}
