@@ -5,6 +5,7 @@
 
 pub mod broadcast;
 pub mod capitalize_server;
+pub mod chat;
 pub mod mt_server;
 pub mod multicast;
 pub mod stage;

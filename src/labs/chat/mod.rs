@@ -1,0 +1,6 @@
+//! The chat, in parts.
+
+pub mod lockouts;
+pub mod names;
+pub mod shared;
+pub mod users;
