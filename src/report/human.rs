@@ -74,7 +74,10 @@ impl Human {
 
     /// Whether this line of a flood is shown; counts it if not.
     fn within_budget(&self, event: &Event, screen: &mut Screen) -> bool {
-        let is_flood = matches!(event, Event::Received { client: Some(_), .. } | Event::Heard { .. } | Event::Sent { client: Some(_), .. });
+        let is_flood = matches!(
+            event,
+            Event::Received { client: Some(_), .. } | Event::Heard { .. } | Event::Sent { client: Some(_), .. }
+        );
         let second = self.started.elapsed().as_secs();
         if second != screen.second {
             (screen.second, screen.shown) = (second, 0);

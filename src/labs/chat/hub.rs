@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use super::command::{self, Command, HELP, Misunderstood, OPERATOR_HELP};
 use super::crowd::Crowd;
+use super::lockouts::Lockouts;
 use super::names::Name;
 use super::shared::SharedFile;
 use super::transfer::{MAX_AT_ONCE, Order, Slab, Source, Transfers};
-use super::users::Lockouts;
 use super::{MAX_LINE_BYTES, wrapped};
 use crate::framing::visible;
 use crate::report::Reason;
@@ -134,7 +134,8 @@ impl Hub {
             return Next::Go;
         }
         if line.len() > MAX_LINE_BYTES {
-            let text = format!("this line has {} bytes, and {MAX_LINE_BYTES} are the most: say it in parts", line.len());
+            let text =
+                format!("this line has {} bytes, and {MAX_LINE_BYTES} are the most: say it in parts", line.len());
             return self.refuse(number, &text);
         }
         let Ok(line) = std::str::from_utf8(line) else {
@@ -145,7 +146,10 @@ impl Hub {
             Err(_) if !self.is_known(number) => self.ask_name(number),
             Err(Misunderstood::Usage(how)) => self.refuse(number, &format!("type {how}")),
             Err(Misunderstood::Unknown(word)) => {
-                let text = format!("there is no command {}: /help lists them, /say TEXT says anything", visible(word.as_bytes()));
+                let text = format!(
+                    "there is no command {}: /help lists them, /say TEXT says anything",
+                    visible(word.as_bytes())
+                );
                 self.refuse(number, &text)
             }
         }
@@ -234,9 +238,12 @@ impl Hub {
         if let Some(wait) = self.lockouts.locked(peer.ip(), name, Instant::now()) {
             return self.lock_out(number, wait.as_secs() + 1);
         }
-        match self.free_name(number, name) {
-            Some(name) => Next::Wait(Order::Verify(name, password)),
-            None => Next::Go,
+        match self.crowd.name(number) {
+            None => Next::Wait(Order::Verify(name.to_owned(), password)),
+            Some(present) => {
+                let text = format!("you are {present} already");
+                self.refuse(number, &text)
+            }
         }
     }
 
@@ -246,19 +253,19 @@ impl Hub {
         Next::Leave
     }
 
-    /// The answer to a login.
-    pub fn verified(&mut self, number: u64, name: &Name, is_right: bool) {
+    /// The answer to a login under `name`: the user it is, if the password was
+    /// right.
+    pub fn verified(&mut self, number: u64, name: &str, user: Option<Name>) {
         self.resumed.push(number);
         let Some(peer) = self.people.get(&number).map(|person| person.peer) else { return };
-        if is_right {
-            // Somebody else may have been quicker with the same name.
-            if let Some(name) = self.free_name(number, &name.to_string()) {
-                self.lockouts.forget(peer.ip(), &name.to_string());
-                self.crowd.join(number, name);
+        if let Some(user) = user {
+            self.lockouts.proven(peer.ip(), name);
+            if let Some(user) = self.free_name(number, user.as_str()) {
+                self.crowd.join(number, user);
             }
             return;
         }
-        match self.lockouts.failed(peer.ip(), &name.to_string(), Instant::now()) {
+        match self.lockouts.failed(peer.ip(), name, Instant::now()) {
             Some(wait) => {
                 self.lock_out(number, wait.as_secs());
             }
@@ -552,5 +559,4 @@ impl Hub {
         }
         again
     }
-
 }

@@ -35,6 +35,7 @@
 pub mod command;
 pub mod crowd;
 pub mod hub;
+pub mod lockouts;
 pub mod names;
 pub mod server;
 pub mod session;
@@ -96,18 +97,25 @@ enum Role {
   netlab chat server 2000
   netlab chat server 0.0.0.0:2000 --tls --users class.users --operator teacher")]
     Server(server::ServerArgs),
+    /// Give a user a password, in a users file
+    #[command(after_help = "Examples:
+  netlab chat adduser class.users alice
+  netlab chat adduser class.users bob --password-file bob.secret")]
+    Adduser(users::AddUserArgs),
 }
 
 impl super::Lab for Args {
     fn role(&self) -> super::Role {
         match self.role {
             Role::Server(_) => super::Role::Server,
+            Role::Adduser(_) => super::Role::Member,
         }
     }
 
     fn run(&self, host: &Host) -> Result<Status> {
         match &self.role {
             Role::Server(args) => server::run(host, args),
+            Role::Adduser(args) => users::add_user(host, args),
         }
     }
 }

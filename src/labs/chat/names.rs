@@ -150,6 +150,11 @@ fn keys(name: &str) -> Keys {
     Keys(keys)
 }
 
+/// What is the same for `ALICE` and `alice`: no look-alike, the same name.
+pub fn folded(text: &str) -> String {
+    lower(&text.nfc().collect::<String>())
+}
+
 fn upper(text: &str) -> String {
     text.chars().flat_map(char::to_uppercase).collect()
 }
@@ -277,7 +282,6 @@ mod tests {
             ("MARY", "mary"),
             ("ace", "асе"), // all Cyrillic
             ("ACE", "асе"),
-            ("Anna", "аnna".replace('а', "a").as_str()),
             ("strasse", "straße"),
             ("STRASSE", "straße"),
             ("ΝΙΚΟΣ", "νικος"),
@@ -285,9 +289,8 @@ mod tests {
             ("o", "0"),
             ("l", "1"),
             ("I", "1"),
-        ]
-        .map(|(one, other)| (one.to_owned(), other.to_owned()));
-        for (one, other) in &alike {
+        ];
+        for (one, other) in alike {
             assert!(name(one).looks_like(&name(other)) && name(other).looks_like(&name(one)), "{one} {other}");
         }
     }

@@ -85,7 +85,7 @@ impl FromStr for RateLimit {
 pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
     let addr = args.addr.clone().unwrap_or_default();
     if let Some(file) = &args.users {
-        Users::load(file)?; // better now than at the first login
+        Users::read(file)?; // better now than at the first login
     }
     let tls = tls(host, args)?;
     let files = Arc::new(open_files(host, args)?);
@@ -193,7 +193,7 @@ impl Reception for Door {
 fn take_in(hub: &mut Hub, workers: &Workers, number: u64, done: Done) {
     match done {
         Done::Listed(files) => hub.listed(number, files),
-        Done::Verified(name, is_right) => hub.verified(number, &name, is_right),
+        Done::Verified(name, user) => hub.verified(number, &name, user),
         Done::Read(id, slab) => hub.is_read(number, id, slab),
         Done::Opened(file) => {
             if let Some(source) = hub.opened(number, file) {

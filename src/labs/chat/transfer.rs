@@ -8,11 +8,9 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use zeroize::Zeroizing;
-
-use super::names::Name;
 use super::shared::SharedFile;
+use super::users::Password;
+use bytes::Bytes;
 
 /// Downloads of one client at once; a person wants one, an eager program four.
 pub const MAX_AT_ONCE: usize = 4;
@@ -25,8 +23,8 @@ pub enum Order {
     List,
     /// A file; what its name and the offset may be, the likeliest first.
     Open(Vec<(String, u64)>),
-    /// Whether this is the password of that user.
-    Verify(Name, Zeroizing<String>),
+    /// Whether this is the password of the user of that name.
+    Verify(String, Password),
 }
 
 /// A file on its way to a client.

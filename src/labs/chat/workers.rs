@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use zeroize::Zeroizing;
 
 use super::names::Name;
 use super::shared::{CHUNK_BYTES, SharedDir, SharedFile};
 use super::transfer::{Order, Slab, Source};
-use super::users::Users;
+use super::users::{Password, Users};
 use crate::serve::post::Bell;
 
 /// Threads that read files: enough to keep a disk busy.
@@ -31,7 +30,7 @@ enum Job {
     List,
     Open(Vec<(String, u64)>),
     Read(Source),
-    Verify(Name, Zeroizing<String>),
+    Verify(String, Password),
 }
 
 /// A piece of work that is done.
@@ -42,8 +41,8 @@ pub enum Done {
     Opened(Result<SharedFile, String>),
     /// More of a file; `id` is the transfer's.
     Read(u64, Slab),
-    /// Whether the password was right.
-    Verified(Name, bool),
+    /// Who it is by that name, if the password was right.
+    Verified(String, Option<Name>),
 }
 
 /// The workers, and what they have done.
@@ -124,9 +123,10 @@ impl Worker {
             Job::Open(readings) => Done::Opened(self.open(&readings)),
             Job::Read(source) => Done::Read(source.id, read(source)),
             Job::Verify(name, password) => {
-                let users = self.users.as_ref().and_then(|file| Users::load(file).ok());
-                let is_right = users.is_some_and(|users| users.verify(&name.to_string(), &password));
-                Done::Verified(name, is_right)
+                // Read each time: whoever was added a minute ago can come in.
+                let users = self.users.as_ref().and_then(|file| Users::read(file).ok());
+                let user = users.and_then(|users| users.verify(&name, &password));
+                Done::Verified(name, user)
             }
         }
     }
