@@ -396,3 +396,206 @@ fn lines_of(news: &[(News, String)]) -> String {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::serve::post::Letter;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    /// A crowd, and all that each client got so far.
+    struct Room {
+        crowd: Crowd,
+        got: BTreeMap<u64, String>,
+    }
+
+    impl Room {
+        fn of(people: u64) -> Room {
+            let mut room = Room { crowd: Crowd::new(), got: BTreeMap::new() };
+            for number in 1..=people {
+                room.crowd.connect(number);
+                room.crowd.join(number, name(&format!("p{number}")));
+            }
+            room.turn();
+            room.got.clear();
+            room
+        }
+
+        fn turn(&mut self) {
+            let mut post = Post::default();
+            self.crowd.deliver(&mut post, Instant::now());
+            let mut once = BTreeSet::new();
+            for (to, letter) in post.take() {
+                if let Letter::Say(lines) = letter {
+                    assert!(once.insert(to), "one send for all of a turn");
+                    self.got.entry(to).or_default().push_str(std::str::from_utf8(&lines).unwrap());
+                }
+            }
+        }
+
+        fn got(&self, number: u64) -> &str {
+            self.got.get(&number).map_or("", String::as_str)
+        }
+    }
+
+    #[test]
+    fn all_others_hear_a_line_and_share_its_bytes() {
+        let mut room = Room::of(3);
+        room.crowd.say_in_room_of(1, "<p1> hi\n");
+        let mut post = Post::default();
+        room.crowd.deliver(&mut post, Instant::now());
+        let letters = post.take();
+        let [(2, Letter::Say(one)), (3, Letter::Say(other))] = &letters[..] else { panic!("{letters:?}") };
+        assert_eq!(one.as_ptr(), other.as_ptr());
+    }
+
+    #[test]
+    fn who_speaks_hears_the_others_in_their_order() {
+        let mut room = Room::of(3);
+        room.crowd.say_in_room_of(1, "1\n");
+        room.crowd.say_in_room_of(2, "2\n");
+        room.crowd.tell(1, "only 1\n");
+        room.crowd.say_in_room_of(3, "3\n");
+        room.turn();
+        assert_eq!((room.got(1), room.got(2), room.got(3)), ("2\nonly 1\n3\n", "1\n3\n", "1\n2\n"));
+    }
+
+    #[test]
+    fn who_leaves_hears_what_was_said_before_and_the_others_are_told() {
+        let mut room = Room::of(2);
+        room.crowd.say_in_room_of(2, "bye?\n");
+        room.crowd.leave(1, Reason::Asked);
+        room.crowd.say_in_room_of(2, "too late\n");
+        room.turn();
+        assert_eq!((room.got(1), room.got(2)), ("bye?\n", "* p1 has left\n"));
+        assert_eq!(room.crowd.find(&name("p1")), None);
+    }
+
+    #[test]
+    fn a_room_hears_only_itself_and_goes_when_the_last_one_does() {
+        let mut room = Room::of(3);
+        assert_eq!(room.crowd.change_room(1, &name("Games")).as_deref(), Some("Games"));
+        assert_eq!(room.crowd.change_room(2, &name("games")).as_deref(), Some("Games"));
+        assert_eq!(room.crowd.change_room(2, &name("games")), None);
+        room.turn();
+        room.got.clear();
+        room.crowd.say_in_room_of(1, "here\n");
+        room.turn();
+        assert_eq!((room.got(2), room.got(3)), ("here\n", ""));
+        assert_eq!(room.crowd.rooms(), [("Games".to_owned(), 2), ("lobby".to_owned(), 1)]);
+        for number in [1, 2] {
+            room.crowd.change_room(number, &name("lobby"));
+        }
+        assert_eq!(room.crowd.rooms(), [("lobby".to_owned(), 3)]);
+    }
+
+    #[test]
+    fn a_crowd_that_comes_at_once_is_told_together_and_none_is_left_out() {
+        let mut room = Room::of(1);
+        for number in 2..=1000 {
+            room.crowd.connect(number);
+            room.crowd.join(number, name(&format!("p{number}")));
+        }
+        room.turn();
+        let lines: Vec<&str> = room.got(1).lines().collect();
+        assert!(lines.len() < 5 && lines.iter().all(|line| line.len() <= MAX_LINE_BYTES), "{}", lines.len());
+        let text = room.got(1);
+        let told = |number| text.contains(&format!("p{number},")) || text.contains(&format!("p{number} have joined"));
+        assert!((2..=1000).all(told));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Say(u64),
+        Tell(u64),
+        Go(u64, usize),
+        Leave(u64),
+        Come(u64),
+        Turn,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let who = 1..6u64;
+        prop_oneof![
+            5 => who.clone().prop_map(Step::Say),
+            2 => who.clone().prop_map(Step::Tell),
+            2 => (who.clone(), 0..3usize).prop_map(|(who, room)| Step::Go(who, room)),
+            1 => who.clone().prop_map(Step::Leave),
+            1 => who.prop_map(Step::Come),
+            2 => Just(Step::Turn),
+        ]
+    }
+
+    /// The same with nothing shared: each line is written to everyone at once.
+    #[derive(Default)]
+    struct Model {
+        rooms: BTreeMap<u64, usize>,
+        got: BTreeMap<u64, String>,
+    }
+
+    impl Model {
+        fn say(&mut self, room: usize, line: &str, except: u64) {
+            for (&number, _) in self.rooms.iter().filter(|(number, place)| **number != except && **place == room) {
+                self.got.entry(number).or_default().push_str(line);
+            }
+        }
+
+        fn tell_all(&mut self, line: &str) {
+            for number in self.rooms.keys() {
+                self.got.entry(*number).or_default().push_str(line);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_everyone_gets_each_line_once(steps in proptest::collection::vec(step(), 1..80)) {
+            const ROOMS: [&str; 3] = ["lobby", "games", "quiet"];
+            let (mut room, mut model) = (Room::of(0), Model::default());
+            for (count, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Say(who) => if let Some(&place) = model.rooms.get(&who) {
+                        let line = format!("<p{who}> {count}\n");
+                        room.crowd.say_in_room_of(who, &line);
+                        model.say(place, &line, who);
+                    }
+                    Step::Tell(who) => if model.rooms.contains_key(&who) {
+                        let line = format!("! {count}\n");
+                        room.crowd.tell(who, &line);
+                        model.got.entry(who).or_default().push_str(&line);
+                    }
+                    Step::Go(who, to) => if let Some(&place) = model.rooms.get(&who) && place != to {
+                        room.crowd.change_room(who, &name(ROOMS[to]));
+                        let line = format!("* p{who} is now in {}\n", ROOMS[to]);
+                        model.say(place, &line, 0);
+                        model.rooms.insert(who, to);
+                        model.say(to, &line, who);
+                    }
+                    Step::Leave(who) => if model.rooms.remove(&who).is_some() {
+                        room.crowd.leave(who, Reason::Asked);
+                        model.tell_all(&format!("* p{who} has left\n"));
+                        room.turn();
+                    }
+                    Step::Come(who) => if !model.rooms.contains_key(&who) {
+                        room.crowd.connect(who);
+                        room.crowd.join(who, name(&format!("p{who}")));
+                        model.rooms.insert(who, 0);
+                        model.tell_all(&format!("* p{who} has joined\n"));
+                        // Who comes in the same turn is told as well.
+                        room.turn();
+                    }
+                    Step::Turn => room.turn(),
+                }
+            }
+            room.turn();
+            prop_assert_eq!(room.got, model.got);
+        }
+    }
+}
