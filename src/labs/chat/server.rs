@@ -88,7 +88,7 @@ pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
         Users::read(file)?; // better now than at the first login
     }
     let tls = tls(host, args)?;
-    let files = Arc::new(open_files(host, args)?);
+    let files = open_files(host, args)?.map(Arc::new);
     let rules = Rules {
         has_users: args.users.is_some(),
         is_private: tls.is_some(),
@@ -131,15 +131,15 @@ fn tls(host: &Host, args: &ServerArgs) -> Result<Option<ServerTls>> {
     Ok(Some(tls))
 }
 
-fn open_files(host: &Host, args: &ServerArgs) -> Result<SharedDir> {
+fn open_files(host: &Host, args: &ServerArgs) -> Result<Option<SharedDir>> {
     let from_environment = || VARIABLES.iter().find_map(|name| std::env::var_os(name)).map(PathBuf::from);
     let asked = args.shared.clone().or_else(from_environment);
     match SharedDir::open(asked.as_deref().unwrap_or("SharedFiles".as_ref())) {
-        Ok(files) => Ok(files),
+        Ok(files) => Ok(Some(files)),
         // Nobody asked for this folder, so a chat without files is meant.
         Err(_) if asked.is_none() => {
             host.notice("no files are shared: there is no folder SharedFiles here, and --shared names none");
-            Ok(SharedDir::empty())
+            Ok(None)
         }
         Err(error) => Err(error),
     }
@@ -148,7 +148,7 @@ fn open_files(host: &Host, args: &ServerArgs) -> Result<SharedDir> {
 /// Receives clients, and lets them speak to each other.
 struct Door {
     shared: Arc<Shared>,
-    files: Arc<SharedDir>,
+    files: Option<Arc<SharedDir>>,
     users: Option<PathBuf>,
     console: bool,
 }

@@ -10,7 +10,7 @@ use std::thread;
 use bytes::Bytes;
 
 use super::names::Name;
-use super::shared::{CHUNK_BYTES, SharedDir, SharedFile};
+use super::shared::{MAX_CHUNK_BYTES, Refusal, SharedDir, SharedFile, Step, hex};
 use super::transfer::{Order, Slab, Source};
 use super::users::{Password, Users};
 use crate::serve::post::Bell;
@@ -24,6 +24,12 @@ const PASSWORD_THREADS: usize = 2;
 
 /// Chunks read ahead for one download.
 const CHUNKS_AHEAD: usize = 4;
+
+/// Chunks of what a client has already, before others have their turn.
+const SKIPS_AT_ONCE: usize = 64;
+
+/// `+ ID LENGTH` and a line end.
+const MAX_HEAD_BYTES: usize = 32;
 
 /// A piece of work for client `number`.
 enum Job {
@@ -53,7 +59,7 @@ pub struct Workers {
 }
 
 struct Worker {
-    files: Arc<SharedDir>,
+    files: Option<Arc<SharedDir>>,
     users: Option<PathBuf>,
     done: Arc<Mutex<VecDeque<(u64, Done)>>>,
     bell: Bell,
@@ -62,7 +68,7 @@ struct Worker {
 impl Workers {
     /// Starts them; they ring `bell` when something is done, and end when this
     /// is dropped.
-    pub fn start(files: Arc<SharedDir>, users: Option<PathBuf>, bell: Bell) -> Workers {
+    pub fn start(files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
         let done = Arc::new(Mutex::new(VecDeque::new()));
         let worker = Arc::new(Worker { files, users, done: done.clone(), bell });
         let (files, passwords) = (channel(), channel());
@@ -119,7 +125,7 @@ fn spawn(name: &str, count: usize, queue: Receiver<(u64, Job)>, worker: &Arc<Wor
 impl Worker {
     fn work(&self, job: Job) -> Done {
         match job {
-            Job::List => Done::Listed(self.files.list().map_err(|why| format!("the files cannot be listed: {why}"))),
+            Job::List => Done::Listed(self.list()),
             Job::Open(readings) => Done::Opened(self.open(&readings)),
             Job::Read(source) => Done::Read(source.id, read(source)),
             Job::Verify(name, password) => {
@@ -131,42 +137,48 @@ impl Worker {
         }
     }
 
+    fn list(&self) -> Result<Vec<(String, u64)>, String> {
+        let Some(files) = &self.files else { return Ok(Vec::new()) };
+        files.list().map_err(|why| format!("the shared files cannot be listed now: {}", why.kind()))
+    }
+
     /// The first reading of which there is a file.
     fn open(&self, readings: &[(String, u64)]) -> Result<SharedFile, String> {
-        let mut refusal = None;
+        let nothing = || Refusal::NoSuchFile.to_string();
+        let files = self.files.as_ref().ok_or_else(nothing)?;
         for (name, offset) in readings {
-            match self.files.open_file(name, *offset) {
-                Ok(file) => return Ok(file),
-                Err(why) => refusal = refusal.or(Some(why.to_string())),
+            match files.file(name).and_then(|file| file.resume_at(*offset)) {
+                Err(Refusal::NoSuchFile) => {}
+                file => return file.map_err(|why| why.to_string()),
             }
         }
-        Err(refusal.unwrap_or_default())
+        Err(nothing())
     }
 }
 
 /// The next chunks of a file; at its end the line that says so.
 fn read(mut source: Source) -> Slab {
-    let mut bytes = Vec::with_capacity(CHUNKS_AHEAD * (CHUNK_BYTES + 32));
-    let mut chunk = vec![0; CHUNK_BYTES];
-    for _ in 0..CHUNKS_AHEAD {
-        match source.file.read(&mut chunk) {
-            Ok(0) => {
-                let last = match source.file.finish() {
-                    Ok(hash) => format!(". {} {hash}\n", source.id),
-                    Err(why) => format!("! {} {why}\n", source.id),
-                };
-                bytes.extend_from_slice(last.as_bytes());
-                return Slab { bytes: Bytes::from(bytes), rest: None };
+    let mut bytes = Vec::with_capacity(CHUNKS_AHEAD * (MAX_CHUNK_BYTES + MAX_HEAD_BYTES));
+    let mut chunk = vec![0; MAX_CHUNK_BYTES];
+    let (mut read, mut skipped) = (0, 0);
+    while read < CHUNKS_AHEAD && skipped < SKIPS_AT_ONCE {
+        let last = match source.file.next(&mut chunk) {
+            Ok(Step::Chunk(length)) => {
+                bytes.extend_from_slice(format!("+ {} {length}\n", source.id).as_bytes());
+                bytes.extend_from_slice(&chunk[..length]);
+                read += 1;
+                continue;
             }
-            Ok(got) => {
-                bytes.extend_from_slice(format!("+ {} {got}\n", source.id).as_bytes());
-                bytes.extend_from_slice(&chunk[..got]);
+            // What the client has already is only hashed.
+            Ok(Step::Skipped) => {
+                skipped += 1;
+                continue;
             }
-            Err(why) => {
-                bytes.extend_from_slice(format!("! {} {why}\n", source.id).as_bytes());
-                return Slab { bytes: Bytes::from(bytes), rest: None };
-            }
-        }
+            Ok(Step::End(hash)) => format!(". {} {}\n", source.id, hex(&hash)),
+            Err(why) => format!("! {} {why}\n", source.id),
+        };
+        bytes.extend_from_slice(last.as_bytes());
+        return Slab { bytes: Bytes::from(bytes), rest: None };
     }
     Slab { bytes: Bytes::from(bytes), rest: Some(source) }
 }
