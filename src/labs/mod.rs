@@ -72,4 +72,5 @@ pub const DEMOS: &[(&str, Demo)] = &[
     ("broadcast", broadcast::demo),
     ("mt-server", mt_server::demo),
     ("capitalize-server", capitalize_server::demo),
+    ("chat", chat::demo::demo),
 ];

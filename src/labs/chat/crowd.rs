@@ -94,9 +94,9 @@ impl News {
     }
 }
 
-impl Crowd {
+impl Default for Crowd {
     /// Nobody, in an empty lobby.
-    pub fn new() -> Crowd {
+    fn default() -> Crowd {
         let mut rooms = Slab::new();
         rooms.insert(Room::new("", Vec::new()));
         rooms.insert(Room::new(FIRST_ROOM, Vec::new()));
@@ -113,7 +113,9 @@ impl Crowd {
             partings: Vec::new(),
         }
     }
+}
 
+impl Crowd {
     /// How many are connected.
     pub fn connected(&self) -> usize {
         self.members.len()
@@ -418,7 +420,7 @@ mod tests {
 
     impl Room {
         fn of(people: u64) -> Room {
-            let mut room = Room { crowd: Crowd::new(), got: BTreeMap::new() };
+            let mut room = Room { crowd: Crowd::default(), got: BTreeMap::new() };
             for number in 1..=people {
                 room.crowd.connect(number);
                 room.crowd.join(number, name(&format!("p{number}")));

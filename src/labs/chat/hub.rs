@@ -83,7 +83,7 @@ impl Hub {
     pub fn new(rules: Rules) -> Hub {
         Hub {
             rules,
-            crowd: Crowd::new(),
+            crowd: Crowd::default(),
             people: HashMap::new(),
             muted: HashSet::new(),
             lockouts: Lockouts::default(),
@@ -531,7 +531,7 @@ impl Hub {
     /// Hands over what is read of files; `read` is to read on.
     pub fn hand_over(&mut self, post: &mut Post, read: impl Fn(u64, Source)) {
         for number in std::mem::take(&mut self.hungry) {
-            let next = self.transfers(number).and_then(Transfers::next);
+            let next = self.transfers(number).and_then(Transfers::hand_over);
             let Some((bytes, rest)) = next else { continue };
             post.say(number, bytes);
             post.tell_when_sent(number);

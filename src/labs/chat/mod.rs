@@ -34,6 +34,7 @@
 
 pub mod command;
 pub mod crowd;
+pub mod demo;
 pub mod hub;
 pub mod lockouts;
 pub mod names;
@@ -102,6 +103,11 @@ enum Role {
   netlab chat adduser class.users alice
   netlab chat adduser class.users bob --password-file bob.secret")]
     Adduser(users::AddUserArgs),
+    /// Three users, a download, a stranger and a vanishing user, on one timeline
+    #[command(after_help = "Examples:
+  netlab chat demo
+  netlab chat demo --json")]
+    Demo,
 }
 
 impl super::Lab for Args {
@@ -109,6 +115,7 @@ impl super::Lab for Args {
         match self.role {
             Role::Server(_) => super::Role::Server,
             Role::Adduser(_) => super::Role::Member,
+            Role::Demo => super::Role::Demo,
         }
     }
 
@@ -116,6 +123,7 @@ impl super::Lab for Args {
         match &self.role {
             Role::Server(args) => server::run(host, args),
             Role::Adduser(args) => users::add_user(host, args),
+            Role::Demo => super::stage::play(host, demo::demo),
         }
     }
 }

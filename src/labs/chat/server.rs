@@ -2,7 +2,7 @@
 //! operator's console.
 
 use std::io::{self, BufRead, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -21,7 +21,7 @@ use crate::net::host::Host;
 use crate::net::tls::{ServerTls, state_dir};
 use crate::report::Prompt;
 use crate::serve::post::{Bell, Post};
-use crate::serve::{self, Client, Reception, TcpOptions};
+use crate::serve::{self, Client, Model, Reception, TcpOptions};
 
 /// Where the shared files are, if no option says so: these two, then
 /// `./SharedFiles`.
@@ -59,6 +59,8 @@ pub struct ServerArgs {
     /// Say what is typed here; on by itself where standard input is a terminal
     #[arg(long)]
     console: bool,
+    #[arg(skip)]
+    is_demo: bool,
     #[command(flatten)]
     options: TcpOptions,
 }
@@ -77,6 +79,26 @@ impl FromStr for RateLimit {
         match number.parse() {
             Ok(rate @ 0.1..=1e6) => Ok(RateLimit(Some(Rate(rate)))),
             _ => Err("must be a number of lines a second such as 50/s, or off".into()),
+        }
+    }
+}
+
+impl ServerArgs {
+    /// Options for a demo that shares a folder.
+    pub fn sharing(folder: &Path) -> ServerArgs {
+        ServerArgs {
+            addr: Some(Addr::loopback(0)),
+            shared: Some(folder.to_owned()),
+            tls: false,
+            cert: None,
+            key: None,
+            users: None,
+            operator: Vec::new(),
+            rate_limit: RateLimit(None),
+            max_clients: None,
+            console: false,
+            is_demo: true,
+            options: TcpOptions::plain(Model::Events),
         }
     }
 }
@@ -106,7 +128,7 @@ pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
         rate: args.rate_limit.0,
         is_plain: tls.is_none(),
     });
-    let console = args.console || io::stdin().is_terminal();
+    let console = args.console || (io::stdin().is_terminal() && !args.is_demo);
     let door = Door { shared, files, users: args.users.clone(), console };
     serve::meeting(host, &addr, DEFAULT_PORT, &args.options, tls, door)?;
     Ok(Status::Done)
@@ -132,7 +154,7 @@ fn tls(host: &Host, args: &ServerArgs) -> Result<Option<ServerTls>> {
 }
 
 fn open_files(host: &Host, args: &ServerArgs) -> Result<Option<SharedDir>> {
-    let from_environment = || VARIABLES.iter().find_map(|name| std::env::var_os(name)).map(PathBuf::from);
+    let from_environment = || VARIABLES.iter().find_map(std::env::var_os).map(PathBuf::from);
     let asked = args.shared.clone().or_else(from_environment);
     match SharedDir::open(asked.as_deref().unwrap_or("SharedFiles".as_ref())) {
         Ok(files) => Ok(Some(files)),

@@ -89,7 +89,7 @@ impl Transfers {
     }
 
     /// What to hand over now, each download in its turn; and where to read on.
-    pub fn next(&mut self) -> Option<(Bytes, Option<Source>)> {
+    pub fn hand_over(&mut self) -> Option<(Bytes, Option<Source>)> {
         if self.is_unsent {
             return None;
         }

@@ -35,7 +35,7 @@ const MAX_HEAD_BYTES: usize = 32;
 enum Job {
     List,
     Open(Vec<(String, u64)>),
-    Read(Source),
+    Read(Box<Source>),
     Verify(String, Password),
 }
 
@@ -89,7 +89,7 @@ impl Workers {
 
     /// Has more of a file read.
     pub fn read(&self, number: u64, source: Source) {
-        let _ = self.files.send((number, Job::Read(source)));
+        let _ = self.files.send((number, Job::Read(Box::new(source))));
     }
 
     /// What was done since the last time.
@@ -127,7 +127,7 @@ impl Worker {
         match job {
             Job::List => Done::Listed(self.list()),
             Job::Open(readings) => Done::Opened(self.open(&readings)),
-            Job::Read(source) => Done::Read(source.id, read(source)),
+            Job::Read(source) => Done::Read(source.id, read(*source)),
             Job::Verify(name, password) => {
                 // Read each time: whoever was added a minute ago can come in.
                 let users = self.users.as_ref().and_then(|file| Users::read(file).ok());

@@ -35,7 +35,10 @@ impl<R: Reception> Loop<R> {
     /// Hands out what the clients of this turn have to say to each other. Some
     /// of it makes others leave, who are told of next.
     pub fn deliver(&mut self) {
-        while R::CLIENTS_MEET {
+        if !R::CLIENTS_MEET {
+            return;
+        }
+        loop {
             self.mail.next = self.reception.deliver(&mut self.mail.post);
             let letters = self.mail.post.take();
             if letters.is_empty() {
