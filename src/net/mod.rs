@@ -6,12 +6,14 @@
 //!   words are in [`meaning`]; [`options`]: what socket2 has no method for
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
 //!   for the events model; [`tls`]: what makes a connection secret
-//! - [`host`], [`stop`]: what a lab's end has from the machine it runs on
+//! - [`host`], [`stop`]: what a lab's end has from the machine it runs on;
+//!   [`last_words`]: what clients hear when it dies of a signal
 
 pub mod addr;
 pub mod group;
 pub mod host;
 pub mod interface;
+pub mod last_words;
 pub mod meaning;
 pub mod options;
 pub mod polled;
