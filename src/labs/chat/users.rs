@@ -18,7 +18,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{CustomizedPasswordHasher, PasswordHasher, PasswordVerifier};
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, Params};
 use tempfile::NamedTempFile;
 use unicode_normalization::UnicodeNormalization;
@@ -73,8 +73,9 @@ impl Users {
             }
             known.insert(folded(user.name.as_str()), user);
         }
-        let params = known.values().next().and_then(|user| Params::try_from(&user.hash).ok()).unwrap_or_default();
-        Ok(Users { known, nobody: hash_of_nothing(params)? })
+        let nobody = hash_of_nobody(known.values().filter_map(|user| Params::try_from(&user.hash).ok()))
+            .map_err(|cause| Error::other(Attempt::Read, file, cause.to_string()).unasked())?;
+        Ok(Users { known, nobody })
     }
 
     /// How many there are.
@@ -104,10 +105,14 @@ fn normal(password: &str) -> Password {
     normal
 }
 
-fn hash_of_nothing(params: Params) -> Result<PasswordHash> {
-    let salt = [7; 16];
-    let hash = Argon2::default().hash_password_customized(b"", &salt, None, None, params);
-    hash.map_err(|cause| Error::other(Attempt::Read, "the users file", cause.to_string()).unasked())
+/// As much work to verify as the costliest of the users' hashes, and of no
+/// password: all its bits are zero.
+fn hash_of_nobody(users: impl Iterator<Item = Params>) -> argon2::password_hash::phc::Result<PasswordHash> {
+    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let params = users.max_by_key(work).unwrap_or_default();
+    let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
+    let (salt, hash) = ("A".repeat(22), "A".repeat(43));
+    PasswordHash::new(&format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${hash}"))
 }
 
 /// One line; `None` for an empty one or a comment.
@@ -395,6 +400,17 @@ mod tests {
         }
         assert_eq!(Users::parse(format!("alice:{good}").as_bytes(), "users").unwrap().count(), 1);
         assert_eq!(Users::parse(b"", "users").unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_costs_as_much_work() {
+        let hash = |m: u32| format!("$argon2id$v=19$m={m},t=3,p=1${}${}", "A".repeat(22), "A".repeat(43));
+        let text = format!("alice:{}\nbob:{}", hash(64), hash(128));
+        let users = Users::parse(text.as_bytes(), "users").unwrap();
+        let params = Params::try_from(&users.nobody).unwrap();
+        assert_eq!((params.m_cost(), params.t_cost()), (128, 3));
+        let params = Params::try_from(&Users::parse(b"", "users").unwrap().nobody).unwrap();
+        assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19 * 1024, 2, 1));
     }
 
     #[test]
