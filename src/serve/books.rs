@@ -22,6 +22,7 @@ pub struct Books {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     exhausted: AtomicBool,
+    crashed: AtomicBool,
 }
 
 impl Books {
@@ -38,6 +39,7 @@ impl Books {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             exhausted: AtomicBool::new(false),
+            crashed: AtomicBool::new(false),
         })
     }
 
@@ -99,6 +101,22 @@ impl Books {
     pub fn client_failed(&self, client: &Client, cause: &std::io::Error) {
         let subject = format!("client {} at {}", client.number, client.peer);
         self.host.emit_error(&Error::new(Attempt::Serve, subject, cause));
+    }
+
+    /// The server's own code panicked: it stops, and all are told.
+    pub fn crashed(&self) {
+        self.crashed.store(true, Ordering::Release);
+        self.host.stop.ask_because("an error in its code");
+    }
+
+    /// Whether it did.
+    pub fn outcome(&self) -> Result<(), Error> {
+        if !self.crashed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Error::other(Attempt::Serve, format!("on tcp {}", self.local), "its code panicked")
+            .because("an error in the lab's code; every client was told, and the connections are closed")
+            .next("report it, with the lines on standard error"))
     }
 
     /// A client was closed because it does not read.

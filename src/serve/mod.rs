@@ -204,7 +204,7 @@ fn serve_tcp<R: Reception>(
             .map_err(|cause| Error::new(Attempt::Bind, format!("tcp {local}"), &cause))?,
     }
     host.emit(Event::Summary(books.summary()));
-    Ok(())
+    books.outcome()
 }
 
 /// The ready line: on stdout before anything is served.

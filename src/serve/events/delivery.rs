@@ -1,6 +1,7 @@
 //! What clients say to each other, on its way to each of them.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -39,7 +40,16 @@ impl<R: Reception> Loop<R> {
             return;
         }
         loop {
-            self.mail.next = self.reception.deliver(&mut self.mail.post);
+            let Loop { reception, mail, books, .. } = self;
+            match catch_unwind(AssertUnwindSafe(|| reception.deliver(&mut mail.post))) {
+                Ok(next) => mail.next = next,
+                // Nobody hears the others any more, so it ends for all, in order.
+                Err(_) => {
+                    books.crashed();
+                    mail.post.take();
+                    return;
+                }
+            }
             let letters = self.mail.post.take();
             if letters.is_empty() {
                 return;

@@ -21,7 +21,7 @@ mod pending;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -40,6 +40,7 @@ use super::blocking::is_gone;
 use super::books::Books;
 use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
+use crate::net::last_words::{self, Speech};
 use crate::net::polled::{PolledListener, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
 use crate::net::tls::{Channel, ServerTls};
@@ -77,7 +78,14 @@ pub fn serve<R: Reception>(
     first.begin_deliveries();
     first.accept_from(PolledListener::new(listener)?)?;
     let others: Vec<_> = (2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect();
-    first.run();
+    if R::CLIENTS_MEET {
+        // Without the handlers, who dies of a signal dies without a word.
+        let _ = last_words::arm();
+    }
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| first.run())) {
+        last_words::say("an error in its code");
+        resume_unwind(panic);
+    }
     for other in others {
         let _ = other.join(); // a loop does not panic: sessions' panics are caught
     }
@@ -241,7 +249,10 @@ impl<R: Reception> Loop<R> {
                 return self.close_listener();
             }
             match accepting.listener.accept() {
-                Ok((stream, peer)) => {
+                Ok((mut stream, peer)) => {
+                    if R::CLIENTS_MEET {
+                        stream.has_last_words(if self.tls.is_some() { Speech::Tls } else { Speech::Plain });
+                    }
                     let Some(client) = self.books.number(peer, || stream.local_addr()) else { continue };
                     match catch_unwind(AssertUnwindSafe(|| self.reception.receive(&client))) {
                         Ok(session) => match wire(self.tls.as_ref()) {
