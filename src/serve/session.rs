@@ -136,6 +136,11 @@ pub trait Reception: Send + Sync + 'static {
     /// [`Reception::deliver`] called.
     fn begins(&self, _bell: Bell) {}
 
+    /// Whether so much was said that it should not wait for the turn's end.
+    fn has_much(&self) -> bool {
+        false
+    }
+
     /// Every session that had something was called: what they have to say to
     /// others goes into the post, all at once. Answers when it wants to be
     /// called again, at the latest.

@@ -30,6 +30,10 @@ const DOORWAY: usize = 0;
 /// Where everyone comes in.
 const LOBBY: usize = 1;
 
+/// As much as is said before it is delivered: the system's own buffer for a
+/// client takes it at once.
+const MUCH_BYTES: usize = 128 * 1024;
+
 /// What that room is called.
 const FIRST_ROOM: &str = "lobby";
 
@@ -54,6 +58,8 @@ pub struct Crowd {
     news: Vec<(News, String)>,
     news_told: Option<Instant>,
     partings: Vec<(u64, Vec<u8>, Reason)>,
+    /// Bytes in all bundles.
+    said: usize,
 }
 
 /// One client, as the others know it.
@@ -111,11 +117,17 @@ impl Default for Crowd {
             news: Vec::new(),
             news_told: None,
             partings: Vec::new(),
+            said: 0,
         }
     }
 }
 
 impl Crowd {
+    /// Whether so much was said that it should be delivered now.
+    pub fn has_much(&self) -> bool {
+        self.said > MUCH_BYTES
+    }
+
     /// How many are connected.
     pub fn connected(&self) -> usize {
         self.members.len()
@@ -232,6 +244,7 @@ impl Crowd {
         }
         let room = &mut self.rooms[room];
         room.bundle.extend_from_slice(line.as_bytes());
+        self.said += line.len();
         let heard = room.bundle.len();
         if let Some(member) = except.and_then(|speaker| self.members.get_mut(&speaker)) {
             member.heard = heard;
@@ -320,6 +333,7 @@ impl Crowd {
     /// What was said since the last time, to everyone who is to hear it. When
     /// to come back at the latest, if some of it waits for more.
     pub fn deliver(&mut self, post: &mut Post, now: Instant) -> Option<Instant> {
+        self.said = 0;
         let again = self.hold_news(now);
         if again.is_none() && !self.news.is_empty() {
             self.tell_news();

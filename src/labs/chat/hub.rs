@@ -551,6 +551,11 @@ impl Hub {
         std::mem::take(&mut self.console)
     }
 
+    /// Whether so much was said that it should be delivered now.
+    pub fn has_much(&self) -> bool {
+        self.crowd.has_much()
+    }
+
     /// What everyone is to hear of this turn.
     pub fn deliver(&mut self, post: &mut Post, now: Instant) -> Option<Instant> {
         let again = self.crowd.deliver(post, now);

@@ -194,6 +194,10 @@ impl Reception for Door {
         }
     }
 
+    fn has_much(&self) -> bool {
+        self.shared.hub().has_much()
+    }
+
     fn deliver(&self, post: &mut Post) -> Option<Instant> {
         let workers = self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let workers = workers.as_ref()?;

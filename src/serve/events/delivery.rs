@@ -33,6 +33,14 @@ impl<R: Reception> Loop<R> {
         }
     }
 
+    /// Delivers in the middle of a turn where much was said: what everyone is
+    /// to hear goes out while it is read, not all at once after.
+    pub fn deliver_much(&mut self) {
+        if R::CLIENTS_MEET && self.reception.has_much() {
+            self.deliver();
+        }
+    }
+
     /// Hands out what the clients of this turn have to say to each other. Some
     /// of it makes others leave, who are told of next.
     pub fn deliver(&mut self) {
@@ -77,10 +85,15 @@ impl<R: Reception> Loop<R> {
         // One send for all of a client's letters: the second time it has
         // nothing left to send.
         for key in keys {
-            if self.connections.contains(key) {
-                self.flush(key);
-                self.settle(key);
+            if !self.connections.contains(key) {
+                continue;
             }
+            self.flush(key);
+            let connection = &self.connections[key];
+            if connection.pending.bytes() > UNSENT_LIMIT && connection.closing.is_none() {
+                self.drop_slow(key);
+            }
+            self.settle(key);
         }
     }
 
@@ -97,9 +110,6 @@ impl<R: Reception> Loop<R> {
             return;
         }
         connection.pending.push(lines);
-        if connection.pending.bytes() > UNSENT_LIMIT {
-            self.drop_slow(key);
-        }
     }
 
     /// A client that does not read is closed, and told why in case it does.

@@ -169,6 +169,7 @@ impl<R: Reception> Loop<R> {
             }
             for event in &events {
                 self.take_event(event);
+                self.deliver_much();
             }
             self.take_leftovers();
             self.take_timers();
@@ -237,6 +238,7 @@ impl<R: Reception> Loop<R> {
                 self.accept();
             } else if self.connections.contains(key) {
                 self.turn(key);
+                self.deliver_much();
             }
         }
     }
