@@ -187,6 +187,10 @@ impl Report for Human {
         }
         let mut screen = self.screen();
         let Some(line) = screen.line_of(event) else { return };
+        if screen.is_piped_talk() && matches!(event, Event::Notice { .. }) {
+            drop(screen);
+            return self.tell(&format!("{line}\n"));
+        }
         if !self.within_budget(event, &mut screen) {
             return;
         }
@@ -289,7 +293,7 @@ impl Screen {
     /// somebody sits before it.
     fn line_of(&self, event: &Event) -> Option<String> {
         let remark = match event {
-            Event::Connected { .. } | Event::Closed { .. } | Event::Notice { .. } | Event::Summary(_) => true,
+            Event::Connected { .. } | Event::Closed { .. } | Event::Summary(_) => true,
             Event::Said { .. } if self.input.is_none() => return None,
             Event::Spoken { look: Look::Mechanics, .. } if self.input.is_some() => return None,
             Event::Spoken { .. } | Event::Said { .. } if self.input.is_some() => {
@@ -298,10 +302,12 @@ impl Screen {
             }
             _ => false,
         };
-        if remark && self.converses && !io::stdout().is_terminal() {
-            return None;
-        }
-        line_of(event)
+        if remark && self.is_piped_talk() { None } else { line_of(event) }
+    }
+
+    /// Whether standard output is for what was said alone.
+    fn is_piped_talk(&self) -> bool {
+        self.converses && !io::stdout().is_terminal()
     }
 }
 

@@ -560,7 +560,7 @@ pub trait Report: Send + Sync {
     fn prompt(&self, _prompt: Prompt) {}
 
     /// From now on a conversation is shown. Where its output is piped, what
-    /// was said stands alone there, and nothing is remarked on it.
+    /// was said stands alone there; notices go to standard error.
     fn converse(&self) {}
 
     /// Replaces the line in which a person types, below all others.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::protocol::{Line, Parser, Step};
 use crate::net::socket::Socket;
+use crate::net::tls::ClientConnection;
 
 /// Room for one recv: a chunk of a transfer.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -17,44 +18,57 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const LINES_AHEAD: usize = 64;
 
 /// A connection to the server.
-pub struct Link {
-    socket: Arc<Socket>,
+pub enum Link {
+    /// Bytes as they are: everyone on the way can read them.
+    Plain(Arc<Socket>),
+    /// Nobody on the way can read or change them.
+    Tls(Arc<Socket>, ClientConnection),
 }
 
 impl Link {
-    /// Bytes as they are: everyone on the way can read them.
-    pub fn plain(socket: Arc<Socket>) -> Link {
-        Link { socket }
+    fn socket(&self) -> &Socket {
+        match self {
+            Link::Plain(socket) | Link::Tls(socket, _) => socket,
+        }
     }
 
     /// Whether nobody on the way can read what is said.
     pub fn is_secret(&self) -> bool {
-        false
+        matches!(self, Link::Tls(..))
     }
 
     /// What has come, or 0 at the end of it.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.recv(buffer)
+        match self {
+            Link::Plain(socket) => socket.recv(buffer),
+            Link::Tls(_, tls) => tls.recv(buffer),
+        }
     }
 
     /// Sends all of it.
     pub fn send_all(&self, bytes: &[u8]) -> io::Result<()> {
-        self.socket.send_all(bytes)
+        match self {
+            Link::Plain(socket) => socket.send_all(bytes),
+            Link::Tls(_, tls) => tls.send_all(bytes),
+        }
     }
 
     /// The longest wait for what may come; `None` for ever.
     pub fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
-        self.socket.wait_at_most(time)
+        self.socket().wait_at_most(time)
     }
 
-    /// Says that no more will come from here.
+    /// Says that no more will come from here. The server may be gone before.
     pub fn finish(&self) {
-        let _ = self.socket.shutdown(Shutdown::Write); // the server may be gone before
+        if let Link::Tls(_, tls) = self {
+            let _ = tls.close();
+        }
+        let _ = self.socket().shutdown(Shutdown::Write);
     }
 
     /// Ends every wait on it.
     pub fn cut(&self) {
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = self.socket().shutdown(Shutdown::Both);
     }
 }
 

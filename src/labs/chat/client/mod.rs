@@ -24,25 +24,30 @@ mod editor;
 mod ending;
 mod entry;
 mod file_name;
+mod known;
 mod learnt;
 mod link;
 mod part;
 mod secret;
 mod talk;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::DEFAULT_PORT;
+use self::known::{Known, Met};
 use self::link::Link;
 use self::talk::Talk;
+use super::DEFAULT_PORT;
 use crate::ask::positive_duration;
 use crate::error::{Attempt, Error, Result, Status};
-use crate::net::addr::{Addr, AddrError};
-use crate::net::host::Host;
+use crate::net;
+use crate::net::addr::{Addr, AddrError, Host};
+use crate::net::socket::Socket;
 use crate::net::tcp::{self, Connection};
-use crate::report::{Event, Proto};
+use crate::net::tls::{ClientConnection, Fingerprint, Trust};
+use crate::report::{Event, Proto, Reason};
 
 /// The longest name, in characters.
 const MAX_NAME_CHARS: usize = 32;
@@ -62,6 +67,9 @@ pub struct ClientArgs {
     /// Speak TLS; a server is trusted when it is met first, and known again
     #[arg(long)]
     tls: bool,
+    /// Trust only the server with this fingerprint, as it prints it (means --tls)
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<Fingerprint>,
     /// Your password is the first line of this file
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -113,6 +121,17 @@ impl ClientArgs {
         }
     }
 
+    /// What a server is known by: as the user calls it.
+    fn server_name(&self, addr: &Addr) -> String {
+        let port = addr.port.unwrap_or(DEFAULT_PORT);
+        match &addr.host {
+            None => format!("127.0.0.1:{port}"),
+            Some(Host::Name(name)) => format!("{}:{port}", name.to_lowercase()),
+            Some(Host::Ip(IpAddr::V4(ip))) => format!("{ip}:{port}"),
+            Some(ip) => format!("[{ip}]:{port}"),
+        }
+    }
+
     fn dir(&self) -> PathBuf {
         self.download_dir.clone().unwrap_or_else(|| file_name::folder_of(&self.user))
     }
@@ -123,7 +142,7 @@ impl ClientArgs {
 /// # Errors
 /// In three parts: there is no such server, or no password to be had. What
 /// happens once there is a connection is told here, and is in the status.
-pub fn run(host: &Host, args: &ClientArgs) -> Result<Status> {
+pub fn run(host: &net::host::Host, args: &ClientArgs) -> Result<Status> {
     let addr = args.addr()?;
     let password = args.password_file.as_deref().map(entry::password_in).transpose()?;
     host.report.converse();
@@ -131,12 +150,45 @@ pub fn run(host: &Host, args: &ClientArgs) -> Result<Status> {
     let Connection { socket, peer, local } = connection;
     host.emit(Event::Connected { proto: Proto::Tcp, peer, local });
     let _ = tcp::notice_silence(&socket); // it is noticed later then
-    let talk = Talk::new(host, Arc::new(Link::plain(socket)), peer, args.dir());
+    let link = link(host, args, &addr, socket, peer).inspect_err(|_| {
+        host.emit(Event::Closed { peer, client: None, reason: Reason::Error });
+    })?;
+    let talk = Talk::new(host, Arc::new(link), peer, args.dir());
     let ending = match talk.enter(args, password) {
         Ok(reader) => talk.run(reader, args.timeout),
         Err(ending) => ending,
     };
     Ok(talk.tell(ending))
+}
+
+/// Plain, or TLS with a server that is pinned, known or new.
+fn link(host: &net::host::Host, args: &ClientArgs, addr: &Addr, socket: Arc<Socket>, peer: SocketAddr) -> Result<Link> {
+    let trust = match args.fingerprint {
+        Some(fingerprint) => Trust::Pinned(fingerprint),
+        None if args.tls => Trust::Ask,
+        None => return Ok(Link::Plain(socket)),
+    };
+    let known = if trust == Trust::Ask { Some(Known::read()?) } else { None };
+    let tls = ClientConnection::connect(socket.clone(), peer, trust, args.timeout)?;
+    if let Some(known) = known {
+        let (name, shown) = (args.server_name(addr), tls.fingerprint());
+        if known.met(&name, shown)? == Met::Never {
+            introduce(host, &known, &name, shown);
+        }
+    }
+    Ok(Link::Tls(socket, tls))
+}
+
+/// The first meeting: a person may compare the fingerprints.
+fn introduce(host: &net::host::Host, known: &Known, name: &str, shown: Fingerprint) {
+    host.notice(format!("{name} is met for the first time; its fingerprint is {shown}"));
+    host.notice("compare it with the one that the server printed; from now on it is known by it");
+    if let Err(cause) = known.remember(name, shown) {
+        let error = Error::new(Attempt::Write, known.path().display().to_string(), &cause);
+        host.emit_error(
+            &error.because("so this server will be a new one next time").next("a folder that can be written"),
+        );
+    }
 }
 
 #[cfg(test)]
