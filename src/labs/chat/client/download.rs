@@ -137,7 +137,7 @@ impl Downloads {
         let fits = |asked: &Asked| asked.reads_as(name).is_some();
         let asked = match self.asked.iter().position(fits) {
             Some(at) => self.asked.remove(at),
-            None => self.refused.iter().position(fits).and_then(|at| self.refused.remove(at)),
+            None => self.recall(fits),
         };
         let Some((asked, offset)) = asked.and_then(|asked| asked.reads_as(name).map(|offset| (asked, offset))) else {
             // Most likely the answer to the oldest request, and a wrong one.
@@ -156,6 +156,17 @@ impl Downloads {
             }
             Err(error) => self.wrong(error),
         }
+    }
+
+    /// A request whose answer seemed to be an error that was another one's: of
+    /// the next request, or of some other command.
+    fn recall(&mut self, fits: impl Fn(&Asked) -> bool) -> Option<Asked> {
+        let asked = self.refused.iter().position(fits).and_then(|at| self.refused.remove(at))?;
+        match self.asked.pop_front() {
+            Some(next) => self.refused.push_back(next),
+            None => self.failed = self.failed.saturating_sub(1),
+        }
+        Some(asked)
     }
 
     /// Bytes of a transfer. Those of one that is not ours to keep are dropped.
@@ -213,7 +224,9 @@ impl Downloads {
         }
         self.failed += 1;
         self.refused.push_back(asked);
-        self.refused.truncate(MOST_REMEMBERED);
+        if self.refused.len() > MOST_REMEMBERED {
+            self.refused.pop_front();
+        }
         self.next_held()
     }
 
