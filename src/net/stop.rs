@@ -25,6 +25,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Ends the process at once: the second Ctrl-C, where it came as a key.
+pub fn exit_as_killed() -> ! {
+    process::exit(KILLED_BY_SIGINT)
+}
+
 /// Something that waits and can be woken.
 pub trait Interrupt: Send + Sync {
     /// Ends the wait. Called once, from another thread.

@@ -32,12 +32,14 @@
 //! Two things to try: `nc 127.0.0.1 2000` as one of the clients; and Ctrl-Z a
 //! client while another says `/get ball.avi` a few times.
 
+pub mod client;
 pub mod command;
 pub mod crowd;
 pub mod demo;
 pub mod hub;
 pub mod lockouts;
 pub mod names;
+pub mod protocol;
 pub mod server;
 pub mod session;
 pub mod shared;
@@ -98,6 +100,13 @@ enum Role {
   netlab chat server 2000
   netlab chat server 0.0.0.0:2000 --tls --users class.users --operator teacher")]
     Server(server::ServerArgs),
+    /// Talk with the others, and download files
+    #[command(after_help = "Examples:
+  netlab chat client alice
+  netlab chat client alice localhost 2000
+  netlab chat client alice 192.0.2.7:2000 --tls
+  printf '/get ball.avi\\n' | netlab chat client alice")]
+    Client(client::ClientArgs),
     /// Give a user a password, in a users file
     #[command(after_help = "Examples:
   netlab chat adduser class.users alice
@@ -114,6 +123,7 @@ impl super::Lab for Args {
     fn role(&self) -> super::Role {
         match self.role {
             Role::Server(_) => super::Role::Server,
+            Role::Client(_) => super::Role::Client,
             Role::Adduser(_) => super::Role::Member,
             Role::Demo => super::Role::Demo,
         }
@@ -122,6 +132,7 @@ impl super::Lab for Args {
     fn run(&self, host: &Host) -> Result<Status> {
         match &self.role {
             Role::Server(args) => server::run(host, args),
+            Role::Client(args) => client::run(host, args),
             Role::Adduser(args) => users::add_user(host, args),
             Role::Demo => super::stage::play(host, demo::demo),
         }

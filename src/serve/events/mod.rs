@@ -355,6 +355,7 @@ impl<R: Reception> Loop<R> {
     fn receive(&mut self, key: usize) {
         let Loop { connections, buffer, books, .. } = self;
         let connection = &mut connections[key];
+        let was_shaking_hands = connection.wire.is_handshaking();
         match connection.wire.recv(&connection.stream, buffer) {
             Ok(0) => self.end(key),
             Ok(got) => {
@@ -369,7 +370,13 @@ impl<R: Reception> Loop<R> {
                     self.again.push(key);
                 }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => connection.readable = false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.readable = false;
+                // The handshake was all that came: what waited for it can go.
+                if was_shaking_hands && !connection.wire.is_handshaking() {
+                    self.again.push(key);
+                }
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => self.again.push(key),
             Err(_) if connection.wire.is_not_tls() => self.refuse_plain_text(key),
             // FIN without TLS's own goodbye: many programs end so.
