@@ -193,6 +193,11 @@ fn serve_tcp<R: Reception>(
 ) -> Result<()> {
     raise_descriptor_limit();
     let (listener, local) = tcp::listen(host, addr, default_port, options.backlog)?;
+    if R::CLIENTS_MEET {
+        // Inherited by every accepted socket: the others are to hear of it
+        // when somebody's cable is pulled. Where it cannot be, they are not.
+        let _ = tcp::notice_silence(&listener);
+    }
     let books = Books::new(host.clone(), local, options.common.accept, !R::CLIENTS_MEET);
     ready(host, Proto::Tcp, local);
     begin(host, &options.common);

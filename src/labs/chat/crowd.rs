@@ -416,6 +416,7 @@ fn lines_of(news: &[(News, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
 
     use proptest::prelude::*;
 
@@ -599,10 +600,10 @@ mod tests {
                         model.tell_all(&format!("* p{who} has left\n"));
                         room.turn();
                     }
-                    Step::Come(who) => if !model.rooms.contains_key(&who) {
+                    Step::Come(who) => if let Entry::Vacant(place) = model.rooms.entry(who) {
+                        place.insert(0);
                         room.crowd.connect(who);
                         room.crowd.join(who, name(&format!("p{who}")));
-                        model.rooms.insert(who, 0);
                         model.tell_all(&format!("* p{who} has joined\n"));
                         // Who comes in the same turn is told as well.
                         room.turn();

@@ -284,7 +284,9 @@ impl Hub {
 
     fn say(&mut self, number: u64, text: &str) {
         if number == CONSOLE {
-            return self.crowd.say_everywhere(&format!("<{SERVER}> {text}\n"));
+            let line = format!("<{SERVER}> {text}");
+            self.crowd.say_everywhere(&format!("{line}\n"));
+            return self.console.push(line);
         }
         if self.may_speak(number)
             && let Some(name) = self.name(number)

@@ -34,6 +34,7 @@
 
 pub mod client;
 pub mod command;
+pub mod console;
 pub mod crowd;
 pub mod demo;
 pub mod hub;

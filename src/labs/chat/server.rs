@@ -1,14 +1,14 @@
 //! The server's side of the chat: its options, who receives clients, the
 //! operator's console.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 
-use super::hub::{CONSOLE, Hub, Next, Rules};
+use super::console::Console;
+use super::hub::{Hub, Rules};
 use super::names::Name;
 use super::session::{Shared, Talk};
 use super::shared::SharedDir;
@@ -19,7 +19,6 @@ use crate::error::{Attempt, Error, Result, Status};
 use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::tls::{ServerTls, state_dir};
-use crate::report::Prompt;
 use crate::serve::post::{Bell, Post};
 use crate::serve::{self, Client, Model, Reception, TcpOptions};
 
@@ -129,9 +128,13 @@ pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
         is_plain: tls.is_none(),
     });
     let console = args.console || (io::stdin().is_terminal() && !args.is_demo);
-    let door = Door { shared, files, users: args.users.clone(), console };
-    serve::meeting(host, &addr, DEFAULT_PORT, &args.options, tls, door)?;
-    Ok(Status::Done)
+    let console = console.then(Console::default);
+    let door = Door { shared, files, users: args.users.clone(), console: console.clone() };
+    let served = serve::meeting(host, &addr, DEFAULT_PORT, &args.options, tls, door);
+    if let Some(console) = console {
+        console.close(host);
+    }
+    served.map(|()| Status::Done)
 }
 
 fn tls(host: &Host, args: &ServerArgs) -> Result<Option<ServerTls>> {
@@ -172,7 +175,7 @@ struct Door {
     shared: Arc<Shared>,
     files: Option<Arc<SharedDir>>,
     users: Option<PathBuf>,
-    console: bool,
+    console: Option<Console>,
 }
 
 impl Reception for Door {
@@ -187,10 +190,8 @@ impl Reception for Door {
     fn begins(&self, bell: Bell) {
         let workers = Workers::start(self.files.clone(), self.users.clone(), bell.clone());
         *self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner) = Some(workers);
-        if self.console {
-            let shared = self.shared.clone();
-            // Without this thread nothing is heard from the console.
-            let _ = thread::Builder::new().name("console".into()).spawn(move || hear_console(&shared, &bell));
+        if let Some(console) = &self.console {
+            console.open(self.shared.clone(), bell);
         }
     }
 
@@ -227,21 +228,4 @@ fn take_in(hub: &mut Hub, workers: &Workers, number: u64, done: Done) {
             }
         }
     }
-}
-
-/// What the operator types is said to everyone, or obeyed.
-fn hear_console(shared: &Shared, bell: &Bell) {
-    let report = &shared.host.report;
-    report.prompt(Prompt::Shown);
-    for line in io::stdin().lock().split(b'\n').map_while(io::Result::ok) {
-        report.prompt(Prompt::Answered);
-        let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        if shared.hub().line(CONSOLE, line) == Next::Leave {
-            shared.host.stop.ask_because("it was stopped by its operator");
-            return;
-        }
-        bell.ring();
-        report.prompt(Prompt::Shown);
-    }
-    report.prompt(Prompt::Dropped);
 }

@@ -20,7 +20,7 @@
 
 mod console;
 mod download;
-mod editor;
+pub mod editor;
 mod ending;
 mod entry;
 mod file_name;
