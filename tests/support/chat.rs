@@ -76,7 +76,11 @@ impl ChatServer {
 
     /// A connection that has read its welcome.
     pub fn connect(&self) -> User {
-        let mut user = User::connect(self.addr());
+        self.connect_either(false)
+    }
+
+    pub fn connect_either(&self, over_tls: bool) -> User {
+        let mut user = if over_tls { User::connect_tls(self.addr()) } else { User::connect(self.addr()) };
         user.expect("* netlab chat 1…");
         user
     }
@@ -447,7 +451,7 @@ pub fn is_heavy() -> bool {
     std::env::var_os("NETLAB_TEST_HEAVY").is_some_and(|value| value == "1")
 }
 
-mod tls {
+pub mod tls {
     use std::sync::Arc;
 
     use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
