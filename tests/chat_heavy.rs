@@ -105,10 +105,9 @@ fn hash_of(file: &File, size: u64) -> String {
 }
 
 /// Each says the time now and then, until told; how late others read it, in ms.
-fn chat_until(server: &ChatServer, count: usize, done: &AtomicBool) -> Vec<f64> {
+fn chat_until(talkers: Vec<User>, done: &AtomicBool) -> Vec<f64> {
     let epoch = Instant::now();
-    let names: Vec<String> = (0..count).map(|n| format!("talker{n}")).collect();
-    let talkers: Vec<User> = names.iter().map(|name| server.user(name)).collect();
+    let count = talkers.len();
     let speakers: Vec<_> = talkers.iter().map(|talker| talker.tcp().try_clone().unwrap()).collect();
     thread::scope(|scope| {
         let listeners: Vec<_> = talkers.into_iter().map(|talker| scope.spawn(move || delays(talker, epoch))).collect();
@@ -141,8 +140,9 @@ fn a_large_file_arrives_exact_while_fifty_talk() {
     let server = ChatServer::start(&["-q"]);
     sparse_file(&server.shared().join("film.avi"), sized(64 << 20, 2 << 30));
     let done = AtomicBool::new(false);
+    let talkers: Vec<User> = (0..50).map(|n| server.user(&format!("talker{n}"))).collect();
     let (took, mut delays, growth) = thread::scope(|scope| {
-        let talk = scope.spawn(|| chat_until(&server, 50, &done));
+        let talk = scope.spawn(|| chat_until(talkers, &done));
         let before = server.memory_kib();
         let took = fetch(&server, "film.avi");
         let growth = server.memory_kib().saturating_sub(before);
