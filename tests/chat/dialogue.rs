@@ -34,6 +34,7 @@
 //! | `alice> nothing` | proved by an answer to a later command |
 //! | `alice> (gets NAME as ID)` `… from OFFSET` | a whole transfer, its bytes and hash compared; lines between wait |
 //! | `alice> (lines 9: t{n})` | nine lines |
+//! | `alice> (notices)` | one `* …` or more, as `/help` answers |
 //! | `alice> (closed)` `(gone)` | FIN; FIN or RST |
 //!
 //! At the end all who are left have nothing more to read; then the server is
@@ -234,6 +235,7 @@ impl Stage {
             None => expect_line(user, &with_hash(what, &shared)),
             Some("closed") => user.expect_close(),
             Some("gone") => user.expect_gone(),
+            Some("notices") => user.expect_notices(),
             Some(other) if other.starts_with("lines ") => {
                 let lines = expanded(&format!("{{{other}}}"));
                 lines.split("\\n").filter(|line| !line.is_empty()).for_each(|line| user.expect(line));
@@ -271,10 +273,7 @@ impl Stage {
 }
 
 fn skip_welcome(user: &mut User) {
-    match user.next() {
-        Item::Line(line) if line.starts_with("* netlab chat 1") => {}
-        other => user.give_back(other),
-    }
+    user.skip_given_back(|item| matches!(item, Item::Line(line) if line.starts_with("* netlab chat 1")));
 }
 
 /// A chunk's line is followed by its bytes, which here are lines.

@@ -260,6 +260,13 @@ impl User {
         self.pending.push_front(item);
     }
 
+    /// Drops an item that was given back, if it is such a one.
+    pub fn skip_given_back(&mut self, is_such: impl Fn(&Item) -> bool) {
+        if self.pending.front().is_some_and(is_such) {
+            self.pending.pop_front();
+        }
+    }
+
     #[track_caller]
     fn read_more(&mut self) -> Option<Item> {
         self.buffer.drain(..self.taken);
@@ -349,6 +356,19 @@ impl User {
         self.say("/nothing-is-on-its-way");
         let item = self.next();
         assert!(matches!(&item, Item::Line(line) if line.starts_with("! ")), "expected nothing, got {item:?}");
+    }
+
+    /// One notice or more, and nothing else.
+    #[track_caller]
+    pub fn expect_notices(&mut self) {
+        self.expect("* …");
+        self.say("/no-more-notices");
+        loop {
+            match self.line() {
+                line if line.starts_with("! ") => return,
+                line => assert!(line.starts_with("* "), "expected notices, got {line}"),
+            }
+        }
     }
 
     /// The whole transfer whose `#` line comes next but for lines of others,
