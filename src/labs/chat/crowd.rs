@@ -276,7 +276,7 @@ impl Crowd {
     pub fn rooms(&self) -> Vec<(String, usize)> {
         let inner = self.rooms.iter().filter(|(index, _)| *index != DOORWAY);
         let mut rooms: Vec<_> = inner.map(|(_, room)| (room.name.clone(), room.members.len())).collect();
-        rooms.sort_unstable();
+        rooms[1..].sort_unstable(); // the first room stays first
         rooms
     }
 
@@ -506,7 +506,7 @@ mod tests {
         room.crowd.say_in_room_of(1, "here\n");
         room.turn();
         assert_eq!((room.got(2), room.got(3)), ("here\n", ""));
-        assert_eq!(room.crowd.rooms(), [("Games".to_owned(), 2), ("lobby".to_owned(), 1)]);
+        assert_eq!(room.crowd.rooms(), [("lobby".to_owned(), 1), ("Games".to_owned(), 2)]);
         for number in [1, 2] {
             room.crowd.change_room(number, &name("lobby"));
         }

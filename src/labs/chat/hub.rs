@@ -466,7 +466,8 @@ impl Hub {
         self.tell(number, &format!("* {text}\n"));
     }
 
-    /// What was wrong, for one client.
+    /// What was wrong, for one client. Never begins with a number: that ends
+    /// the transfer of that number.
     pub fn refuse(&mut self, number: u64, text: &str) -> Next {
         self.tell(number, &format!("! {text}\n"));
         Next::Go
@@ -506,7 +507,7 @@ impl Hub {
         };
         let transfers = &mut self.people.get_mut(&number)?.transfers;
         if transfers.is_full() {
-            self.refuse(number, &format!("{MAX_AT_ONCE} downloads are under way: wait for one to end"));
+            self.refuse(number, &format!("too many downloads: {MAX_AT_ONCE} are under way, wait for one to end"));
             return None;
         }
         let (line, source) = transfers.begin(file);

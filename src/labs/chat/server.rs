@@ -108,17 +108,15 @@ pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
     if let Some(file) = &args.users {
         Users::read(file)?; // better now than at the first login
     }
-    let tls = tls(host, args)?;
-    let files = open_files(host, args)?.map(Arc::new);
+    let tls = tls(args)?;
+    let files = open_files(args)?.map(Arc::new);
+    let notices = notices(args, tls.as_ref(), files.is_some());
     let rules = Rules {
         has_users: args.users.is_some(),
         is_private: tls.is_some(),
         operators: args.operator.clone(),
         max_clients: args.max_clients.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
     };
-    if !args.operator.is_empty() && args.users.is_none() {
-        host.notice("without --users anyone who is quick can take the operator's name");
-    }
     host.trace.hide_passwords();
     let shared = Arc::new(Shared {
         host: host.clone(),
@@ -129,7 +127,7 @@ pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
     });
     let console = args.console || (io::stdin().is_terminal() && !args.is_demo);
     let console = console.then(Console::default);
-    let door = Door { shared, files, users: args.users.clone(), console: console.clone() };
+    let door = Door { shared, notices, files, users: args.users.clone(), console: console.clone() };
     let served = serve::meeting(host, &addr, DEFAULT_PORT, &args.options, tls, door);
     if let Some(console) = console {
         console.close(host);
@@ -137,7 +135,17 @@ pub fn run(host: &Host, args: &ServerArgs) -> Result<Status> {
     served.map(|()| Status::Done)
 }
 
-fn tls(host: &Host, args: &ServerArgs) -> Result<Option<ServerTls>> {
+/// What the operator should know, once the server is ready.
+fn notices(args: &ServerArgs, tls: Option<&ServerTls>, shares: bool) -> Vec<String> {
+    let fingerprint = tls.map(|tls| format!("fingerprint {}", tls.fingerprint()));
+    let operator = !args.operator.is_empty() && args.users.is_none();
+    let operator = operator.then_some("without --users anyone who is quick can take the operator's name");
+    let files =
+        (!shares).then_some("no files are shared: there is no folder SharedFiles here, and --shared names none");
+    fingerprint.into_iter().chain([operator, files].into_iter().flatten().map(str::to_owned)).collect()
+}
+
+fn tls(args: &ServerArgs) -> Result<Option<ServerTls>> {
     if !args.tls {
         return Ok(None);
     }
@@ -152,20 +160,16 @@ fn tls(host: &Host, args: &ServerArgs) -> Result<Option<ServerTls>> {
             ServerTls::self_signed(&dir)?
         }
     };
-    host.notice(format!("fingerprint {}", tls.fingerprint()));
     Ok(Some(tls))
 }
 
-fn open_files(host: &Host, args: &ServerArgs) -> Result<Option<SharedDir>> {
+fn open_files(args: &ServerArgs) -> Result<Option<SharedDir>> {
     let from_environment = || VARIABLES.iter().find_map(std::env::var_os).map(PathBuf::from);
     let asked = args.shared.clone().or_else(from_environment);
     match SharedDir::open(asked.as_deref().unwrap_or("SharedFiles".as_ref())) {
         Ok(files) => Ok(Some(files)),
         // Nobody asked for this folder, so a chat without files is meant.
-        Err(_) if asked.is_none() => {
-            host.notice("no files are shared: there is no folder SharedFiles here, and --shared names none");
-            Ok(None)
-        }
+        Err(_) if asked.is_none() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -173,6 +177,7 @@ fn open_files(host: &Host, args: &ServerArgs) -> Result<Option<SharedDir>> {
 /// Receives clients, and lets them speak to each other.
 struct Door {
     shared: Arc<Shared>,
+    notices: Vec<String>,
     files: Option<Arc<SharedDir>>,
     users: Option<PathBuf>,
     console: Option<Console>,
@@ -188,6 +193,7 @@ impl Reception for Door {
     }
 
     fn begins(&self, bell: Bell) {
+        self.notices.iter().for_each(|notice| self.shared.host.notice(notice));
         let workers = Workers::start(self.files.clone(), self.users.clone(), bell.clone());
         *self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner) = Some(workers);
         if let Some(console) = &self.console {
