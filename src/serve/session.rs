@@ -40,11 +40,6 @@ pub trait Session: Send + 'static {
         Then::Continue
     }
 
-    /// Whether there is more to say to a client that has said its last word.
-    fn is_busy(&self) -> bool {
-        false
-    }
-
     /// No more bytes will come. After a FIN, or when the server stops, the
     /// client may still be listening.
     fn ended(&mut self, _how: End, _out: &mut Outbox) -> Then {

@@ -21,7 +21,6 @@ use slab::Slab;
 
 use super::names::{Keys, Name};
 use super::{MAX_LINE_BYTES, wrapped};
-use crate::report::Reason;
 use crate::serve::post::Post;
 
 /// Where those are who have not said their name.
@@ -57,7 +56,7 @@ pub struct Crowd {
     touched: BTreeSet<u64>,
     news: Vec<(News, String)>,
     news_told: Option<Instant>,
-    partings: Vec<(u64, Vec<u8>, Reason)>,
+    partings: Vec<(u64, Vec<u8>)>,
     /// Bytes in all bundles.
     said: usize,
 }
@@ -140,6 +139,9 @@ impl Crowd {
 
     /// A client comes to the doorway.
     pub fn connect(&mut self, number: u64) {
+        if self.members.len() < CROWD {
+            self.tell_news(); // it is no news to who comes now
+        }
         self.members.insert(number, Member::default());
         self.enter(number, DOORWAY);
     }
@@ -173,7 +175,7 @@ impl Crowd {
 
     /// A client is gone, or is told to go: whatever it was to hear, it hears
     /// last. Its name is free from now on.
-    pub fn leave(&mut self, number: u64, reason: Reason) {
+    pub fn leave(&mut self, number: u64) {
         if !self.is_here(number) {
             return;
         }
@@ -187,7 +189,7 @@ impl Crowd {
             }
             self.news.push((News::Left, name.to_string()));
         }
-        self.partings.push((number, member.draft, reason));
+        self.partings.push((number, member.draft));
     }
 
     /// To another room, which is made if there is none of that name. Answers
@@ -211,6 +213,15 @@ impl Crowd {
         self.go(number, room);
         self.say(room, &line, Some(number));
         Some(title)
+    }
+
+    /// The first line for a client that has just come: what happened before
+    /// comes after it.
+    pub fn greet(&mut self, number: u64, line: &str) {
+        self.touched.insert(number);
+        if let Some(member) = self.members.get_mut(&number) {
+            member.draft.extend_from_slice(line.as_bytes());
+        }
     }
 
     /// A line for one client alone.
@@ -355,11 +366,10 @@ impl Crowd {
         for (_, room) in &mut self.rooms {
             room.deliver(&touched, post);
         }
-        for (number, last, reason) in self.partings.drain(..) {
+        for (number, last) in self.partings.drain(..) {
             if !last.is_empty() {
                 post.say(number, last.into());
             }
-            post.close(number, reason);
         }
         again
     }
@@ -488,7 +498,7 @@ mod tests {
     fn who_leaves_hears_what_was_said_before_and_the_others_are_told() {
         let mut room = Room::of(2);
         room.crowd.say_in_room_of(2, "bye?\n");
-        room.crowd.leave(1, Reason::Asked);
+        room.crowd.leave(1);
         room.crowd.say_in_room_of(2, "too late\n");
         room.turn();
         assert_eq!((room.got(1), room.got(2)), ("bye?\n", "* p1 has left\n"));
@@ -516,8 +526,8 @@ mod tests {
     #[test]
     fn a_crowd_that_comes_at_once_is_told_together_and_none_is_left_out() {
         let mut room = Room::of(1);
+        (2..=1000).for_each(|number| room.crowd.connect(number));
         for number in 2..=1000 {
-            room.crowd.connect(number);
             room.crowd.join(number, name(&format!("p{number}")));
         }
         room.turn();
@@ -596,7 +606,7 @@ mod tests {
                         model.say(to, &line, who);
                     }
                     Step::Leave(who) => if model.rooms.remove(&who).is_some() {
-                        room.crowd.leave(who, Reason::Asked);
+                        room.crowd.leave(who);
                         model.tell_all(&format!("* p{who} has left\n"));
                         room.turn();
                     }

@@ -62,12 +62,16 @@ pub struct Hub {
     resumed: Vec<u64>,
     /// Whose downloads may go on.
     hungry: Vec<u64>,
+    /// Whose connections are to be closed, and what they are told before.
+    partings: Vec<(u64, Option<&'static str>, Reason)>,
 }
 
 struct Person {
     peer: SocketAddr,
     mode: Mode,
     transfers: Transfers,
+    /// It only waits for its files; what it is told then.
+    leaving: Option<(Option<&'static str>, Reason)>,
 }
 
 /// To whom text goes.
@@ -90,27 +94,44 @@ impl Hub {
             console: Vec::new(),
             resumed: Vec::new(),
             hungry: Vec::new(),
+            partings: Vec::new(),
         }
     }
 
     /// A client is there. Whether there is room for it; it is told in any case.
     pub fn connected(&mut self, number: u64, peer: SocketAddr) -> bool {
         self.crowd.connect(number);
-        self.people.insert(number, Person { peer, mode: Mode::Everyone, transfers: Transfers::default() });
+        self.people
+            .insert(number, Person { peer, mode: Mode::Everyone, transfers: Transfers::default(), leaving: None });
         if let Some(most) = self.rules.max_clients.filter(|most| self.crowd.connected() > *most) {
             self.refuse(number, &format!("this server is full ({most} clients): come back later"));
             self.left(number, Reason::Error);
             return false;
         }
         let how = if self.rules.has_users { "/login NAME PASSWORD" } else { "/name NAME" };
-        self.notice(number, &format!("netlab chat 1: {how} brings you in, /help lists the commands"));
+        self.crowd.greet(number, &format!("* netlab chat 1: {how} brings you in, /help lists the commands\n"));
         true
     }
 
-    /// A client is gone, or is to go: the others are told.
+    /// A client is gone, or is to go at once: the others are told.
     pub fn left(&mut self, number: u64, reason: Reason) {
-        self.crowd.leave(number, reason);
-        self.people.remove(&number);
+        self.crowd.leave(number);
+        if self.people.remove(&number).is_some() {
+            self.partings.push((number, None, reason));
+        }
+    }
+
+    /// A client has said its last word: the others are told, and it may still
+    /// get the files it asked for, and then `last`.
+    pub fn leaves(&mut self, number: u64, last: Option<&'static str>, reason: Reason) {
+        self.crowd.leave(number);
+        let Some(person) = self.people.get_mut(&number) else { return };
+        if person.transfers.is_empty() {
+            self.people.remove(&number);
+            self.partings.push((number, last, reason));
+        } else {
+            person.leaving = Some((last, reason));
+        }
     }
 
     /// Whether a client is still here.
@@ -121,11 +142,6 @@ impl Hub {
     /// A client's name, once it has said it.
     pub fn name(&self, number: u64) -> Option<String> {
         self.crowd.name(number).map(Name::to_string)
-    }
-
-    /// Whether a download of this client is under way.
-    pub fn is_sending(&self, number: u64) -> bool {
-        self.people.get(&number).is_some_and(|person| !person.transfers.is_empty())
     }
 
     /// One line of a client, without its end.
@@ -435,6 +451,7 @@ impl Hub {
         }
     }
 
+    /// To everyone: who rules does so in the open.
     fn notice_all(&mut self, text: &str) {
         self.crowd.say_everywhere(&format!("* {text}\n"));
         self.console.push(format!("* {text}"));
@@ -456,8 +473,7 @@ impl Hub {
         if !text.is_empty() {
             self.say(number, &visible(text.as_bytes()));
         }
-        self.notice(number, "goodbye");
-        self.left(number, Reason::Asked);
+        self.leaves(number, Some("* goodbye\n"), Reason::Asked);
         Next::Leave
     }
 
@@ -535,11 +551,17 @@ impl Hub {
     pub fn hand_over(&mut self, post: &mut Post, read: impl Fn(u64, Source)) {
         for number in std::mem::take(&mut self.hungry) {
             let next = self.transfers(number).and_then(Transfers::hand_over);
-            let Some((bytes, rest)) = next else { continue };
-            post.say(number, bytes);
-            post.tell_when_sent(number);
-            if let Some(rest) = rest {
-                read(number, rest);
+            if let Some((bytes, rest)) = next {
+                post.say(number, bytes);
+                post.tell_when_sent(number);
+                if let Some(rest) = rest {
+                    read(number, rest);
+                }
+            }
+            let done = self.people.get(&number).filter(|person| person.transfers.is_empty());
+            if let Some((last, reason)) = done.and_then(|person| person.leaving) {
+                self.people.remove(&number);
+                part(post, number, last, reason);
             }
         }
     }
@@ -565,6 +587,17 @@ impl Hub {
         for number in self.resumed.drain(..) {
             post.resume(number);
         }
+        for (number, last, reason) in self.partings.drain(..) {
+            part(post, number, last, reason);
+        }
         again
     }
+}
+
+/// The end of a connection.
+fn part(post: &mut Post, number: u64, last: Option<&'static str>, reason: Reason) {
+    if let Some(last) = last {
+        post.say(number, last.into());
+    }
+    post.close(number, reason);
 }

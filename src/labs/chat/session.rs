@@ -39,6 +39,8 @@ pub struct Talk {
     framer: AutoFramer,
     bucket: Option<Bucket>,
     has_spoken: bool,
+    /// It sent FIN.
+    has_ended: bool,
     is_over: bool,
 }
 
@@ -46,13 +48,15 @@ impl Talk {
     /// The conversation with `client`.
     pub fn new(client: Client, shared: Arc<Shared>) -> Talk {
         let bucket = shared.rate.map(Bucket::new);
-        Talk { client, shared, framer: AutoFramer::default(), bucket, has_spoken: false, is_over: false }
+        let (has_spoken, has_ended, is_over) = (false, false, false);
+        Talk { client, shared, framer: AutoFramer::default(), bucket, has_spoken, has_ended, is_over }
     }
 
     fn hear_all(&mut self, out: &mut Outbox) -> Then {
         loop {
             let line = match self.framer.next() {
                 Ok(Some(message)) => message.text,
+                Ok(None) if self.has_ended => return self.go(),
                 Ok(None) => return Then::Continue,
                 Err(_) => {
                     let most = MAX_MESSAGE_BYTES / 1024;
@@ -84,6 +88,14 @@ impl Talk {
                 return Then::Pause(pause);
             }
         }
+    }
+
+    /// All that it said is heard: the hub closes the connection, once what the
+    /// client asked for is sent.
+    fn go(&mut self) -> Then {
+        self.is_over = true;
+        self.shared.hub().leaves(self.client.number, None, Reason::Fin);
+        Then::Wait
     }
 
     /// Who talks faster than is allowed is heard more slowly: nothing is lost.
@@ -162,14 +174,11 @@ impl Session for Talk {
         Then::Continue
     }
 
-    fn is_busy(&self) -> bool {
-        !self.is_over && self.shared.hub().is_sending(self.client.number)
-    }
-
     fn ended(&mut self, how: End, out: &mut Outbox) -> Then {
         match how {
             _ if self.is_over => Then::Continue,
             End::Fin => {
+                self.has_ended = true;
                 self.framer.finish();
                 self.hear_all(out)
             }

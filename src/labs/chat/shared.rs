@@ -211,8 +211,13 @@ impl SharedFile {
         Ok(Step::End(std::mem::take(&mut self.hash).finalize().into()))
     }
 
+    /// A file that is removed, or replaced by another of its name, is still
+    /// whole under our handle: then its links change, and nothing else.
     fn is_the_same(&self) -> std::result::Result<bool, Refusal> {
-        Ok(Stamp::of(&self.file.metadata().map_err(Refusal::Unreadable)?) == self.stamp)
+        let now = Stamp::of(&self.file.metadata().map_err(Refusal::Unreadable)?);
+        let links_changed = now.links != self.stamp.links;
+        let is_same = now.size == self.stamp.size && now.content == self.stamp.content;
+        Ok(is_same && (now.changed == self.stamp.changed || links_changed))
     }
 }
 
@@ -248,14 +253,12 @@ fn is_fresh(seen: &Metadata) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     size: u64,
-    /// Device and inode, times of the last change of content and of anything.
-    others: [i128; 4],
-}
-
-impl Stamp {
-    fn of(seen: &Metadata) -> Stamp {
-        Stamp { size: seen.len(), others: system::marks(seen) }
-    }
+    /// Device, inode, and when the content was last changed.
+    content: [i128; 3],
+    /// When anything of it was.
+    changed: i128,
+    /// Names it has.
+    links: u64,
 }
 
 #[cfg(unix)]
@@ -269,6 +272,8 @@ mod system {
     use nix::dir::Dir;
     use nix::fcntl::{AtFlags, OFlag, openat};
     use nix::sys::stat::{Mode, SFlag, fstatat};
+
+    use super::Stamp;
 
     /// The folder by its handle: whatever is renamed above it, it stays the
     /// same one.
@@ -304,10 +309,13 @@ mod system {
         }
     }
 
-    pub(super) fn marks(seen: &Metadata) -> [i128; 4] {
-        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        let changed = nanos(seen.ctime(), seen.ctime_nsec());
-        [seen.dev().into(), seen.ino().into(), nanos(seen.mtime(), seen.mtime_nsec()), changed]
+    impl Stamp {
+        pub(super) fn of(seen: &Metadata) -> Stamp {
+            let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+            let content = [seen.dev().into(), seen.ino().into(), nanos(seen.mtime(), seen.mtime_nsec())];
+            let changed = nanos(seen.ctime(), seen.ctime_nsec());
+            Stamp { size: seen.len(), content, changed, links: seen.nlink() }
+        }
     }
 
     pub(super) fn changed_at(seen: &Metadata) -> Option<SystemTime> {
@@ -322,6 +330,8 @@ mod system {
     use std::io;
     use std::path::{Path, PathBuf};
     use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::Stamp;
 
     /// The folder by its path, made absolute once.
     pub(super) struct Folder(PathBuf);
@@ -359,12 +369,15 @@ mod system {
         }
     }
 
-    pub(super) fn marks(seen: &Metadata) -> [i128; 4] {
-        let nanos = |time: io::Result<SystemTime>| {
-            let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            since.map_or(0, |since| since.as_nanos() as i128)
-        };
-        [0, nanos(seen.created()), nanos(seen.modified()), 0]
+    impl Stamp {
+        pub(super) fn of(seen: &Metadata) -> Stamp {
+            let nanos = |time: io::Result<SystemTime>| {
+                let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                since.map_or(0, |since| since.as_nanos() as i128)
+            };
+            let content = [0, nanos(seen.created()), nanos(seen.modified())];
+            Stamp { size: seen.len(), content, changed: 0, links: 1 }
+        }
     }
 
     pub(super) fn changed_at(seen: &Metadata) -> Option<SystemTime> {

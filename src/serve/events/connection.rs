@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::super::blocking::is_gone;
-use super::super::session::{Client, Session};
+use super::super::session::Client;
 use super::pending::Pending;
 use crate::net::polled::PolledStream;
 use crate::net::tls::Channel;
@@ -103,7 +103,7 @@ impl Wire {
     }
 }
 
-impl<S: Session> Connection<S> {
+impl<S> Connection<S> {
     pub fn new(stream: PolledStream, wire: Wire, client: Client, session: S) -> Connection<S> {
         Connection {
             stream,
@@ -129,9 +129,6 @@ impl<S: Session> Connection<S> {
     /// Whether there is nothing more to say or to hear, and why.
     pub fn is_over(&self) -> Option<Reason> {
         if !self.fin_received || self.paused || !self.is_all_sent() {
-            return None;
-        }
-        if self.closing.is_none() && self.session.is_busy() {
             return None;
         }
         Some(self.closing.unwrap_or(Reason::Fin))

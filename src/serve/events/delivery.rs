@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -11,6 +11,10 @@ use super::super::session::{End, Outbox, Reception, Session};
 use super::super::{LINGER, UNSENT_LIMIT};
 use super::Loop;
 use crate::report::Reason;
+
+/// How long a client that is to be closed may take to read what it was told
+/// before.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What a loop needs to deliver.
 #[derive(Default)]
@@ -79,6 +83,7 @@ impl<R: Reception> Loop<R> {
                     let connection = &mut self.connections[key];
                     connection.closing.get_or_insert(reason);
                     connection.paused = false;
+                    (connection.must_read_by, connection.deadline) = (true, Some(Instant::now() + FAREWELL));
                 }
             }
         }

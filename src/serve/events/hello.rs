@@ -23,6 +23,9 @@ impl<R: Reception> Loop<R> {
     /// Time is up: whoever has said nothing is answered in plain text, and who
     /// began with TLS and did not go on is left.
     pub fn refuse_silent(&mut self, key: usize) {
+        if let Some(reason) = self.connections[key].closing {
+            return self.remove(key, reason);
+        }
         if self.connections[key].wire.is_not_tls() {
             self.refuse_plain_text(key);
             return self.settle(key);

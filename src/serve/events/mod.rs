@@ -347,7 +347,8 @@ impl<R: Reception> Loop<R> {
 
     fn may_receive(&self, key: usize) -> bool {
         let connection = &self.connections[key];
-        let listens = connection.closing.is_none() || connection.lingers;
+        // TLS is agreed on also to say why nobody is let in.
+        let listens = connection.closing.is_none() || connection.lingers || connection.wire.is_handshaking();
         // Who is gone is gone, also while its next line waits.
         connection.readable && (!connection.paused || connection.broken) && listens
     }
@@ -484,6 +485,9 @@ impl<R: Reception> Loop<R> {
     fn settle(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if let Some(reason) = connection.is_over() {
+            if !connection.wire.is_plain() {
+                let _ = connection.wire.send_fin(&connection.stream); // TLS has a goodbye of its own
+            }
             return self.remove(key, reason);
         }
         if connection.closing.is_some() && !connection.lingers && !connection.paused && connection.is_all_sent() {
@@ -549,7 +553,7 @@ impl<R: Reception> Loop<R> {
             };
             return self.remove(key, reason);
         }
-        if connection.wire.is_handshaking() && connection.closing.is_none() {
+        if connection.wire.is_handshaking() {
             return self.refuse_silent(key);
         }
         if let Some(reason) = connection.closing.filter(|_| connection.must_read_by) {
