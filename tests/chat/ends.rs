@@ -427,6 +427,7 @@ fn way_to(server: SocketAddr, bytes: u64) -> Way {
         let _ = stop.send(());
         // Nothing more comes, and no end either, until the client is gone.
         let _ = std::io::copy(&mut &down, &mut std::io::sink());
+        let _ = client.shutdown(std::net::Shutdown::Both);
     });
     Way { addr, stopped, asked }
 }

