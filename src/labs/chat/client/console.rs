@@ -62,7 +62,7 @@ impl Console {
             Happened::Typed(line) => self.typed(line),
             Happened::InputEnded => self.leave("/quit".into()),
             Happened::Key(happening) => self.key(happening),
-            Happened::Idle | Happened::Stopped | Happened::Gone(_) | Happened::InputFailed(_) => {}
+            Happened::Changed | Happened::Stopped | Happened::Gone(_) | Happened::InputFailed(_) => {}
         }
         self.draw();
     }
@@ -92,20 +92,32 @@ impl Console {
         match editor.take(happening) {
             Outcome::Edited => {}
             Outcome::Say(lines) => self.say(lines),
-            Outcome::Complete => {
-                let candidates = self.talk.state().learnt.candidates(editor.before_cursor());
-                let mut words = editor.complete(candidates);
-                words.truncate(MOST_SHOWN);
-                if !words.is_empty() {
-                    self.talk.host.emit(Event::Notice { text: words.join("  ") });
-                }
-            }
+            Outcome::Complete => self.complete(),
             Outcome::Suspend => drop(keyboard.suspend()), // else it goes on
             Outcome::Interrupt if self.talk.state().left => {
                 self.close();
                 crate::net::stop::exit_as_killed();
             }
             Outcome::Interrupt | Outcome::End => self.leave("/quit".into()),
+        }
+    }
+
+    /// Tab. Where nothing that fits is known, the server is asked, and the next
+    /// Tab knows more.
+    fn complete(&mut self) {
+        let Some((_, editor)) = &mut self.screen else { return };
+        let mut state = self.talk.state();
+        let candidates = state.learnt.candidates(editor.before_cursor());
+        if candidates.words.is_empty() {
+            let question = state.learnt.question(editor.before_cursor());
+            drop(state);
+            return question.into_iter().for_each(|question| self.talk.say(question));
+        }
+        drop(state);
+        let mut words = editor.complete(candidates);
+        words.truncate(MOST_SHOWN);
+        if !words.is_empty() {
+            self.talk.host.emit(Event::Notice { text: words.join("  ") });
         }
     }
 

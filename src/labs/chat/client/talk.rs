@@ -36,8 +36,8 @@ pub enum Happened {
     InputFailed(Error),
     /// Something at the keyboard.
     Key(Happening),
-    /// The last download has ended.
-    Idle,
+    /// The last download has ended, or one speaks to somebody else.
+    Changed,
     /// The connection has.
     Gone(io::Result<()>),
     /// Ctrl-C, SIGTERM.
@@ -277,7 +277,13 @@ impl Talk {
     fn receive(&self, mut reader: Reader, happened: &SyncSender<Happened>) {
         let ended = loop {
             match reader.next() {
-                Ok(Heard::Line(line)) => self.hear(&line),
+                Ok(Heard::Line(line)) => {
+                    let partner = self.state().partner.clone();
+                    self.hear(&line);
+                    if self.state().partner != partner {
+                        let _ = happened.try_send(Happened::Changed); // or it looks up anyway
+                    }
+                }
                 Ok(Heard::Bytes(id, range)) => {
                     let effects = self.state().downloads.bytes(id, reader.bytes(range));
                     self.carry_out(effects);
@@ -286,7 +292,7 @@ impl Talk {
                 Err(error) => break Err(error),
             }
             if !self.state().downloads.is_busy() {
-                let _ = happened.try_send(Happened::Idle); // where there is no room, nobody waits
+                let _ = happened.try_send(Happened::Changed); // where there is no room, nobody waits
             }
         };
         self.outgoing.close();
