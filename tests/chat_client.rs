@@ -307,18 +307,18 @@ fn a_reset_is_explained() {
 #[test]
 fn the_end_is_an_event_too() {
     let stage = Stage::new();
-    let run = stage.play_with(&["--json"], "hello\n", |peer| {
-        let_in(peer);
-        peer.expect(b"hello\n");
-        peer.send(b"! server is going down: SIGTERM\n");
-        peer.half_close();
-    });
-    assert_eq!(run.code(), 1);
+    let client = Running::start_on(b"hello\n", stage.client(&["--json"]));
+    let mut peer = Peer::accept(&stage.listener);
+    let_in(&mut peer);
+    peer.expect(b"hello\n");
+    peer.send(b"! server is going down: SIGTERM\n");
+    peer.half_close();
+    let run = client.wait().ended(1);
     assert_eq!(run.event("closed")["reason"], "server-stop");
     assert!(run.event("error")["message"].as_str().unwrap().ends_with("the server is going down: SIGTERM"));
     let summary = run.event("summary");
     assert_eq!(run.events().last(), Some(&summary));
-    assert_eq!((&summary["sent"], &summary["received"]), (&3.into(), &3.into()));
+    assert_eq!((&summary["sent"], &summary["received"]), (&2.into(), &3.into()));
     let texts: Vec<_> = run.all("received").iter().map(|event| event["text"].clone()).collect();
     assert_eq!(texts[1..], ["* alice has joined", "! server is going down: SIGTERM"]);
 }
@@ -335,6 +335,36 @@ fn a_signal_says_goodbye_to_the_server_and_is_no_failure() {
     client.signal("TERM");
     assert_eq!(peer.read_to_fin(), b"/quit\n");
     client.wait().ended(0);
+}
+
+#[test]
+fn after_a_quit_a_fin_is_the_goodbye_and_a_reset_is_none() {
+    for (reset, code) in [(false, 0), (true, 1)] {
+        let stage = Stage::new();
+        let run = thread::scope(|scope| {
+            let client = scope.spawn(|| run_command(stage.client(&[]), b""));
+            let mut peer = Peer::accept(&stage.listener);
+            let_in(&mut peer);
+            peer.expect(b"/quit\n");
+            if reset {
+                peer.reset();
+            } else {
+                drop(peer);
+            }
+            client.join().unwrap()
+        });
+        assert_eq!(run.code(), code, "{run:?}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_a_quit_is_left_all_the_same() {
+    let stage = Stage::new();
+    let run = stage.play_with(&["--timeout", "300ms"], "", |peer| {
+        let_in(peer);
+        assert_eq!(peer.read_to_fin(), b"/quit\n");
+    });
+    assert_eq!(run.code(), 0, "{run:?}");
 }
 
 // Downloads.
@@ -354,7 +384,7 @@ fn a_file_is_saved_in_the_users_folder_and_chat_goes_on_meanwhile() {
         say_goodbye(peer);
     });
     assert!(run.stdout.contains("\nsaved alice/song.ogg, 150000 bytes\n"), "{run:?}");
-    assert_eq!(run.stdout.matches("\n<bob> hello\n").count(), 3);
+    assert_eq!(run.stdout.lines().filter(|line| *line == "<bob> hello").count(), 3);
     assert_eq!(run.code(), 0);
     assert_eq!(stage.file("alice/song.ogg"), bytes);
     assert_eq!(stage.files(), ["alice/song.ogg"]);

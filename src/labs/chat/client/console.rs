@@ -93,7 +93,10 @@ impl Console {
             Outcome::Edited => {}
             Outcome::Say(lines) => self.say(lines),
             Outcome::Complete => self.complete(),
-            Outcome::Suspend => drop(keyboard.suspend()), // else it goes on
+            Outcome::Suspend => {
+                self.talk.host.report.input(None);
+                let _ = keyboard.suspend(); // else it goes on
+            }
             Outcome::Interrupt if self.talk.state().left => {
                 self.close();
                 crate::net::stop::exit_as_killed();
