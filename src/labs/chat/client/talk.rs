@@ -256,8 +256,8 @@ impl Talk {
                 Some(deadline) => happened.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             };
             match next {
-                Ok(Happened::Gone(how)) => return self.gone(how),
                 _ if self.host.stop.is_asked() => return self.stopped(),
+                Ok(Happened::Gone(how)) => return self.gone(how),
                 Ok(Happened::InputFailed(error)) => return Ending::wrong(error),
                 Ok(happening) => console.take(happening),
                 Err(RecvTimeoutError::Timeout) if self.state().left => return self.gone(Ok(())),
