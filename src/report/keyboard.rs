@@ -50,14 +50,6 @@ pub fn columns() -> usize {
     terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0)).max(20)
 }
 
-/// Asks for a password, and shows nothing of it.
-///
-/// # Errors
-/// There is no terminal to ask at.
-pub fn password(prompt: &str) -> io::Result<String> {
-    rpassword::prompt_password(prompt)
-}
-
 /// The terminal's echo as it is, put back when dropped: whoever asks for a
 /// password may be interrupted while it is off.
 pub struct Echo(Option<system::Mode>);

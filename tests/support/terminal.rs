@@ -2,6 +2,7 @@
 //! and what it draws is looked at as a person would see it.
 
 #![cfg(target_os = "linux")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part, and a helper's failure is the test's")]
 
 use std::fs::File;
 use std::io::{Read, Write};
