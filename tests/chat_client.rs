@@ -1,6 +1,8 @@
 //! The chat's client, driven from outside, against servers that are written
 //! here: what a well-behaved server never does, these do.
 
+#![allow(clippy::unwrap_used, reason = "a failure of the set-up is the test's")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The chat's client and secrets: whom it trusts, and what it tells them.
 
+#![allow(clippy::unwrap_used, reason = "a failure of the set-up is the test's")]
+
 mod support;
 
 use std::fs;

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use nix::pty::{Winsize, openpty};
@@ -77,18 +77,18 @@ impl Terminal {
 
     /// What is on the screen.
     pub fn screen(&self) -> String {
-        self.shown.0.lock().unwrap().screen.screen().contents()
+        self.shown.0.lock().unwrap_or_else(PoisonError::into_inner).screen.screen().contents()
     }
 
     /// All that was ever written to it.
     pub fn bytes(&self) -> String {
-        String::from_utf8_lossy(&self.shown.0.lock().unwrap().bytes).into_owned()
+        String::from_utf8_lossy(&self.shown.0.lock().unwrap_or_else(PoisonError::into_inner).bytes).into_owned()
     }
 
     /// Waits until the screen `fits`.
     #[track_caller]
     pub fn wait_until(&self, fits: impl Fn(&str) -> bool) -> String {
-        let shown = self.shown.0.lock().unwrap();
+        let shown = self.shown.0.lock().unwrap_or_else(PoisonError::into_inner);
         let unfit = |shown: &mut Shown| !fits(&shown.screen.screen().contents());
         let (shown, waited) = self.shown.1.wait_timeout_while(shown, DEADLINE, unfit).unwrap();
         let screen = shown.screen.screen().contents();

@@ -16,7 +16,7 @@ use super::talk::{NO_SECRETS, Talk};
 use crate::error::{Attempt, Error};
 use crate::framing::visible;
 use crate::net::stop::Interrupt;
-use crate::report::keyboard;
+use crate::report::keyboard::Unechoed;
 
 impl Talk {
     /// Waits for the welcome, gives the name, waits until it is taken. The
@@ -120,7 +120,7 @@ impl Talk {
         if !io::stdin().is_terminal() {
             return Err(wrong("no password is given").next("--password-file FILE, whose first line it is"));
         }
-        let echo = keyboard::Echo::kept();
+        let unechoed = Unechoed::now();
         let (sender, answer) = channel();
         let wake = Arc::new(Wake(sender.clone()));
         self.host.stop.wakes(&wake);
@@ -128,7 +128,7 @@ impl Talk {
         let ask = move || drop(sender.send(rpassword::prompt_password(prompt).ok().map(Password::new)));
         let asked = thread::Builder::new().name("password".into()).spawn(ask);
         let password = asked.ok().and_then(|_| answer.recv().ok()).flatten();
-        drop(echo);
+        drop(unechoed);
         match password {
             _ if self.host.stop.is_asked() => Err(self.gone(Ok(()))),
             Some(password) => users::check(user, &password).map(|()| password).map_err(Ending::wrong),

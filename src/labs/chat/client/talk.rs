@@ -123,13 +123,14 @@ impl Talk {
     pub fn hear(&self, line: &Line) {
         let meaning = line.meaning();
         let payload = Payload(line.bytes.clone());
-        self.host.emit(Event::Spoken { peer: self.peer, payload, look: look_of(&meaning) });
         let mut state = self.state();
         state.received += 1;
         state.learnt.learn(&meaning);
         state.last_error = None;
         let effects = state.take_notice(&meaning);
         drop(state);
+        // Who sees it may count on it.
+        self.host.emit(Event::Spoken { peer: self.peer, payload, look: look_of(&meaning) });
         self.carry_out(effects);
     }
 
