@@ -16,6 +16,9 @@ use crate::report::keyboard::{self, Happening, Keyboard};
 /// Words of a completion that are shown.
 const MOST_SHOWN: usize = 60;
 
+/// What the server's help cannot know.
+const KEYS: &str = "here: Tab completes, Up and Down call lines back, Ctrl-C drops a line or leaves";
+
 /// Where the user is.
 pub struct Console {
     talk: Arc<Talk>,
@@ -51,9 +54,10 @@ impl Console {
         console
     }
 
-    /// Until when something has to happen.
+    /// Until when something has to happen. A server that reads slowly, and says
+    /// so, has all the time it needs.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.deadline.filter(|_| !self.talk.state().slowed)
     }
 
     /// Takes what happened.
@@ -134,6 +138,9 @@ impl Console {
         for line in lines {
             if is_quit(&line) {
                 return self.leave(line);
+            }
+            if line == "/help" {
+                self.talk.host.notice(KEYS);
             }
             self.talk.say(&line);
         }

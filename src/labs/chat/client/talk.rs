@@ -75,6 +75,8 @@ pub struct State {
     pub goodbye: bool,
     /// It said that it stops.
     pub going_down: bool,
+    /// It said that it reads more slowly than we send.
+    pub slowed: bool,
     /// The text of the last line, if that was an error.
     pub last_error: Option<String>,
     sent: u64,
@@ -101,6 +103,7 @@ impl Talk {
             left: false,
             goodbye: false,
             going_down: false,
+            slowed: false,
             last_error: None,
             sent: 0,
             received: 0,
@@ -261,6 +264,8 @@ impl Talk {
                 Ok(Happened::Gone(how)) => return self.gone(how),
                 Ok(Happened::InputFailed(error)) => return Ending::wrong(error),
                 Ok(happening) => console.take(happening),
+                // It still has lines of ours to read: its answer is late, not lost.
+                Err(RecvTimeoutError::Timeout) if self.state().slowed => {}
                 Err(RecvTimeoutError::Timeout) if self.state().left => return self.gone(Ok(())),
                 Err(RecvTimeoutError::Timeout) => self.give_up_asking(),
                 Err(RecvTimeoutError::Disconnected) => return self.gone(Ok(())),
@@ -348,6 +353,7 @@ impl State {
         self.last_error = Some(text.to_owned());
         self.going_down |= text.starts_with("server is going down");
         if text.starts_with("slow down") {
+            self.slowed = true;
             return vec![]; // answers nothing
         }
         self.partner_asked = None;
