@@ -179,7 +179,11 @@ pub fn add(file: &Path, name: &Name, password: &str) -> Result<Added> {
     Ok(added)
 }
 
-fn check(name: &Name, password: &str) -> Result<()> {
+/// Whether this can be a password.
+///
+/// # Errors
+/// Exit status 2: it is empty, too long, or has control characters.
+pub fn check(name: &Name, password: &str) -> Result<()> {
     let cause = match password.len() {
         0 => "a password has at least one character".to_owned(),
         length if length > MAX_PASSWORD_BYTES => format!("a password has at most {MAX_PASSWORD_BYTES} bytes"),

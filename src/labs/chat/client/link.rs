@@ -22,7 +22,7 @@ pub enum Link {
     /// Bytes as they are: everyone on the way can read them.
     Plain(Arc<Socket>),
     /// Nobody on the way can read or change them.
-    Tls(Arc<Socket>, ClientConnection),
+    Tls(Arc<Socket>, Box<ClientConnection>),
 }
 
 impl Link {
