@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Exit status after a second Ctrl-C: 128 + SIGINT, as shells have it.
-pub const KILLED_BY_SIGINT: i32 = 130;
+const KILLED_BY_SIGINT: i32 = 130;
 
 /// The longest time that can be asked for: a year, after which nobody waits
 /// any more, and which every clock can add.

@@ -6,8 +6,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 #[cfg(unix)]
-use std::process;
-#[cfg(unix)]
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(unix)]
@@ -17,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::error::{Attempt, Error, Result};
 use crate::net::host::Host;
 #[cfg(unix)]
-use crate::net::stop::{Interrupt, KILLED_BY_SIGINT};
+use crate::net::stop::{Interrupt, exit_as_killed};
 
 /// Longer ones would not fit beside the name into a line of the chat.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
@@ -54,6 +52,10 @@ pub fn first_line(from: impl Read, subject: &str) -> Result<Password> {
 ///
 /// # Errors
 /// Exit status 2: no terminal, or no answer.
+#[cfg_attr(
+    not(unix),
+    allow(unused_variables, reason = "there Ctrl-C ends the process, and leaves the console as it was")
+)]
 pub fn ask_password(host: &Host, prompt: &str) -> Result<Password> {
     #[cfg(unix)]
     let quiet = Quiet::now().map(Arc::new); // else what is typed at once would be shown
@@ -110,7 +112,7 @@ impl Drop for Quiet {
 impl Interrupt for Quiet {
     fn interrupt(&self) {
         self.end();
-        process::exit(KILLED_BY_SIGINT);
+        exit_as_killed()
     }
 }
 

@@ -13,7 +13,9 @@
 //! Hashing stalls whoever does it: never on the loop that serves.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
