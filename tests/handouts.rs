@@ -213,6 +213,82 @@ fn every_check_of_the_contract_is_in_its_labs_toml_once() {
     }
 }
 
+/// The five questions of the index, each with its command.
+fn questions() -> Vec<(String, String)> {
+    let index = fs::read_to_string(folder("README.md")).unwrap();
+    let table = index.split("| question | command | handout |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let command = cells.get(2)?.split('`').nth(1)?;
+        Some((cells[1].to_owned(), command.to_owned()))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+/// What the command of the question about `word` prints, on both outputs.
+fn answer_to(word: &str) -> String {
+    let questions = questions();
+    assert_eq!(questions.len(), 5, "{questions:?}");
+    let (_, command) = questions.iter().find(|(question, _)| question.contains(word)).unwrap();
+    // Nobody listens on this port: it is not even free.
+    let (_held, nobody) = support::refusing_port();
+    let command = command.replace("127.0.0.1:5003", &nobody.to_string());
+    let run = run(command.strip_prefix("netlab ").unwrap().split(' '));
+    run.stderr + &run.stdout
+}
+
+#[track_caller]
+fn assert_says(answer: &str, words: &[&str]) {
+    for words in words {
+        assert!(answer.contains(words), "not answered: {words}\n{answer}");
+    }
+}
+
+#[test]
+fn why_a_client_before_its_server_is_refused_is_answered_by_one_command() {
+    let answer = answer_to("starts before its server");
+    assert_says(
+        &answer,
+        &["connect(3, 127.0.0.1:", "= -1 ECONNREFUSED", "| the host answered RST: nothing listens on port"],
+    );
+    assert_says(
+        &answer,
+        &["| send was never reached", "why: the host answered, and nothing listens", "try: netlab tcp-echo server"],
+    );
+}
+
+#[test]
+fn what_localhost_is_and_what_it_is_good_for_is_answered_by_one_command() {
+    let answer = answer_to("localhost");
+    assert_says(&answer, &["bind(3, 127.0.0.1:0) = 0 | bound for this host alone (the loopback interface)"]);
+    assert_says(&answer, &["127.0.0.1 is localhost: both programs run on this host and no packet leaves it"]);
+    assert_says(&answer, &["written and tried on one machine, then run on two by giving another address"]);
+}
+
+#[test]
+fn what_sleep_does_is_answered_by_one_command() {
+    let answer = answer_to("`sleep`");
+    assert_says(&answer, &["sleep(0.5) = 0 (", "| only this thread slept, using no CPU; what arrived meanwhile waits"]);
+    assert_says(&answer, &["one client's thread slept 500ms; the other client was answered meanwhile"]);
+}
+
+#[test]
+fn what_each_call_does_is_answered_by_one_command() {
+    let answer = answer_to("`accept` each do?");
+    let meanings = [
+        ("bind", "bound for this host alone (the loopback interface)"),
+        ("connect", "the handshake is done"),
+        ("send", "bytes to deliver in order; that the peer has read it, only its answer can tell"),
+        ("recv", "all that had arrived, be it a part of a message or several"),
+        ("recv", "0 is not an error: the peer sent FIN"),
+        ("accept", "alone, its handshake done by the system before; 3 goes on listening"),
+    ];
+    for (call, meaning) in meanings {
+        let explains = |line: &str| line.contains(&format!(" {call}(")) && line.contains(meaning);
+        assert!(answer.lines().any(explains), "{call}: {answer}");
+    }
+}
+
 /// `netlab labs start LAB` in a folder of its own.
 fn started(lab: &str) -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
@@ -409,4 +485,85 @@ fn every_folder_of_skeletons_says_how_it_is_run() {
             }
         }
     }
+}
+
+/// A script of the repository, which drives the binary under test.
+fn script(name: &str, args: &[&str], netlab: &Path) -> Run {
+    let mut script = command(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name).to_str().unwrap(), args);
+    script.env("NETLAB", netlab);
+    run_command(script, b"")
+}
+
+#[test]
+fn run_labs_tries_every_lab_and_says_so_on_a_line() {
+    let run = script("run-labs", &[], Path::new(support::NETLAB)).succeeded();
+    let labs: Vec<&str> = run.stdout.lines().filter_map(|line| line.strip_prefix("ok   ")?.split(' ').next()).collect();
+    assert_eq!(labs, LABS, "{run:?}");
+}
+
+#[test]
+fn run_labs_fails_where_a_lab_does() {
+    let home = tempfile::tempdir().unwrap();
+    let broken =
+        program(home.path(), &format!("[ \"$1 $2\" != 'udp-info server' ] && exec {} \"$@\"\n", support::NETLAB));
+    let run = script("run-labs", &[], &broken).ended(1);
+    let failed: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("FAIL")).collect();
+    assert!(failed.len() == 1 && failed[0].contains("udp-info"), "{run:?}");
+}
+
+/// A shell script that stands in for netlab.
+fn program(dir: &Path, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = dir.join("netlab");
+    fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// A class of three, one of whom has written two programs.
+fn class(dir: &Path) -> String {
+    let class = dir.join("class");
+    let submissions =
+        [("ada/tcp-echo", "tcp-echo"), ("ada/chat", "chat"), ("bob smith", "tcp-echo"), ("carol", "tcp-info")];
+    for (folder, lab) in submissions {
+        fs::create_dir_all(class.join(folder)).unwrap();
+        fs::write(class.join(folder).join("netlab.toml"), format!("lab = \"{lab}\"\n")).unwrap();
+    }
+    class.to_str().unwrap().to_owned()
+}
+
+/// Lists the labs as netlab does, and grades nobody: a line for each folder,
+/// and one of two students fails.
+const GRADER: &str = r#"[ "$1" = labs ] && exec "$REAL" "$@"
+shift
+while [ $# -gt 0 ]; do
+    case $1 in
+        --csv) csv=$2; shift ;;
+        --jobs) shift ;;
+        *) folders="$folders$1\n" ;;
+    esac
+    shift
+done
+{ echo submission,verdict; printf "$folders" | sed 's/$/,pass/'; } >"$csv"
+case $folders in *bob*) exit 1 ;; esac
+"#;
+
+#[test]
+fn grade_all_takes_a_class_through_the_labs_in_turn_into_one_table() {
+    let home = tempfile::tempdir().unwrap();
+    let (class, csv) = (class(home.path()), home.path().join("grades.csv"));
+    let grader = program(home.path(), &GRADER.replace("$REAL", support::NETLAB));
+    let run = script("grade-all", &[&class, csv.to_str().unwrap(), "--", "--jobs", "2"], &grader).ended(1);
+    let turns: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("== ")).collect();
+    assert_eq!(
+        turns,
+        ["== tcp-info: 1 submissions", "== tcp-echo: 2 submissions", "== chat: 1 submissions"],
+        "{run:?}"
+    );
+    let table = fs::read_to_string(&csv).unwrap().replace(&format!("{class}/"), "");
+    assert_eq!(table, "submission,verdict\ncarol,pass\nada/tcp-echo,pass\nbob smith,pass\nada/chat,pass\n");
+    fs::write(Path::new(&class).join("carol/netlab.toml"), "lab = 'tcp-ecko'\n").unwrap();
+    let run = script("grade-all", &[&class, csv.to_str().unwrap()], &grader).ended(2);
+    assert!(run.stderr.contains("error: no such lab: tcp-ecko\n") && run.stderr.contains("/carol"), "{run:?}");
+    script("grade-all", &["/nowhere"], &grader).ended(2);
 }
