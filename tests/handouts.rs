@@ -209,7 +209,8 @@ fn every_check_of_the_contract_is_in_its_labs_toml_once() {
         let text = fs::read_to_string(folder(lab).join("lab.toml")).unwrap();
         let found: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"')).collect();
-        assert_eq!(found, checks.split_whitespace().collect::<Vec<_>>(), "{lab}");
+        let expected: Vec<String> = checks.split_whitespace().map(|id| format!("{lab}/{id}")).collect();
+        assert_eq!(found, expected, "{lab}");
     }
 }
 

@@ -4,7 +4,7 @@
 //! title = "A connection is a stream of bytes"
 //!
 //! [[check]]
-//! id = "echoes"                # its name in reports: tcp-echo/echoes
+//! id = "tcp-echo/echoes"       # its name in reports
 //! side = "server"              # server, client, or both
 //! points = 10                  # 0: a note, which costs nothing
 //! requirement = "What a client sends comes back unchanged"
@@ -30,7 +30,7 @@ pub struct Rubric {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
-    /// Its name, unique in the lab.
+    /// Its name, such as `tcp-echo/echoes`.
     pub id: String,
     /// Whose it is.
     pub side: Side,
@@ -58,7 +58,7 @@ impl Rubric {
         self.checks.iter().map(|check| check.points).sum()
     }
 
-    /// The requirement of this id.
+    /// The requirement of this id, such as `tcp-echo/echoes`.
     pub fn get(&self, id: &str) -> Option<&Requirement> {
         self.checks.iter().find(|check| check.id == id)
     }
