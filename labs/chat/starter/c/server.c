@@ -75,6 +75,8 @@ static void *serve(void *argument)
     gap(4, "take the first line as a name that nobody else has, and tell all that NAME has joined", lines, &user);
     while (fgets(line, sizeof line, lines)) {
         line[strcspn(line, "\r\n")] = 0;
+        if (strcmp(line, "/quit") == 0)
+            break;
         handle(user, line);
     }
     fclose(lines);

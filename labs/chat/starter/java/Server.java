@@ -63,7 +63,7 @@ public class Server {
                     new InputStreamReader(connection.getInputStream(), StandardCharsets.UTF_8));
             name = gap(3, "the first line: a name that nobody else has; put it into USERS", lines);
             tellAll("* " + name + " has joined", null);
-            for (String line; (line = lines.readLine()) != null; ) {
+            for (String line; (line = lines.readLine()) != null && !line.equals("/quit"); ) {
                 handle(connection, name, line);
             }
         } catch (IOException lost) {

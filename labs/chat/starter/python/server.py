@@ -52,7 +52,7 @@ def send_file(connection, name):
 def handle(connection, name, line):
     """One line of one user. Choose your own commands; these are netlab's."""
     if line.startswith("/msg "):
-        _, to, text = line.split(" ", 2)
+        to, _, text = line[len("/msg "):].partition(" ")
         tell_one(name, to, text)
     elif line == "/files":
         list_files(connection)
@@ -70,7 +70,10 @@ def serve(connection, address):
     tell_all(f"* {name} has joined")
     try:
         for line in lines:
-            handle(connection, name, line.rstrip("\r\n"))
+            line = line.rstrip("\r\n")
+            if line == "/quit":
+                break
+            handle(connection, name, line)
     except OSError:
         pass  # the connection broke: she has left all the same
     gap(8, "forget the user, tell all others that NAME has left, close", name, address)

@@ -38,6 +38,8 @@ int main(int argc, char **argv)
         char ip[INET_ADDRSTRLEN];
         inet_ntop(AF_INET, &address.sin_addr, ip, sizeof ip);
         gap(3, "print the client's IP address and port, and flush (ntohs)", ip, address.sin_port);
+        char line[100];
+        gap(4, "tell the client the same: a line 'you are ADDRESS port PORT (tcp)'", connection, line);
         close(connection); /* the listener stays open */
     }
 }

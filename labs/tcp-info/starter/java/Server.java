@@ -30,6 +30,7 @@ public class Server {
         while (true) {
             Socket connection = gap(2, "the next client (accept)", listener);
             gap(3, "print the client's IP address and port (getInetAddress, getPort)", connection);
+            gap(4, "tell the client the same: a line 'you are ADDRESS port PORT (tcp)'", connection);
             connection.close(); // the listener stays open
         }
     }

@@ -26,7 +26,8 @@ def main():
     while True:
         connection, address = gap(2, "the next client (accept)", listener)
         gap(3, "print the client's IP address and port, and flush", address)
-        gap(4, "close this connection; the listener stays open", connection)
+        gap(4, "tell the client the same: a line 'you are ADDRESS port PORT (tcp)'", connection, address)
+        gap(5, "close this connection; the listener stays open", connection)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,6 @@ int main(int argc, char **argv)
             continue; /* 0 is an empty datagram: its sender counts too */
         inet_ntop(AF_INET, &address.sin_addr, ip, sizeof ip);
         gap(3, "print the sender's IP address and port, and flush (ntohs)", ip, address.sin_port);
-        gap(4, "send the sender a line that says the same (snprintf, sendto)", sock, reply, &address);
+        gap(4, "send the sender a line 'you are ADDRESS port PORT (udp)' (sendto)", sock, reply, &address);
     }
 }

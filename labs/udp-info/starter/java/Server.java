@@ -31,7 +31,7 @@ public class Server {
             DatagramPacket message = new DatagramPacket(new byte[65536], 65536);
             gap(2, "the next datagram into this packet (receive)", socket, message);
             gap(3, "print the sender's IP address and port, which the packet has", message);
-            gap(4, "send the sender a line that says the same", socket, message);
+            gap(4, "send the sender a line 'you are ADDRESS port PORT (udp)'", socket, message);
         }
     }
 }

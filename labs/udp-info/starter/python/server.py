@@ -26,7 +26,7 @@ def main():
     while True:
         message, address = gap(2, "the next datagram and its sender (recvfrom)", sock)
         gap(3, "print the sender's IP address and port, and flush", address)
-        gap(4, "send the sender a line that says the same (sendto)", sock, message, address)
+        gap(4, "send the sender a line 'you are ADDRESS port PORT (udp)' (sendto)", sock, message, address)
 
 
 if __name__ == "__main__":
