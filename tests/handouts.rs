@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use group::Net;
-use support::{Run, command, run, run_command, tool};
+use support::{Run, Running, command, netlab, run, run_command, tool};
 use transcript::{Here, Stage};
 
 /// The labs in the order of the course.
@@ -226,11 +226,16 @@ fn questions() -> Vec<(String, String)> {
     table.lines().filter_map(row).collect()
 }
 
-/// What the command of the question about `word` prints, on both outputs.
-fn answer_to(word: &str) -> String {
+/// The command of the question about `word`.
+fn command_about(word: &str) -> String {
     let questions = questions();
     assert_eq!(questions.len(), 5, "{questions:?}");
-    let (_, command) = questions.iter().find(|(question, _)| question.contains(word)).unwrap();
+    questions.into_iter().find(|(question, _)| question.contains(word)).unwrap().1
+}
+
+/// What that command prints, on both outputs.
+fn answer_to(word: &str) -> String {
+    let command = command_about(word);
     // Nobody listens on this port: it is not even free.
     let (_held, nobody) = support::refusing_port();
     let command = command.replace("127.0.0.1:5003", &nobody.to_string());
@@ -288,6 +293,30 @@ fn what_each_call_does_is_answered_by_one_command() {
         let explains = |line: &str| line.contains(&format!(" {call}(")) && line.contains(meaning);
         assert!(answer.lines().any(explains), "{call}: {answer}");
     }
+}
+
+#[test]
+fn a_secure_chat_of_one_client_and_one_server_is_answered_by_one_command() {
+    let home = tempfile::tempdir().unwrap();
+    let at_home = |mut command: Command| {
+        command.env("XDG_STATE_HOME", home.path()).current_dir(home.path());
+        command
+    };
+    let mut server = Running::start(at_home(netlab(["chat", "server", "127.0.0.1:0", "--tls", "--shared", "."])));
+    let port = server.line_where(|line| line.starts_with("listening on")).rsplit(':').next().unwrap().to_owned();
+    let command = command_about("secure chat").replace(" 2000 ", &format!(" {port} "));
+    let words = command.strip_prefix("netlab ").unwrap().split(' ').chain(["--timeout", "25s"]);
+    let run = run_command(at_home(netlab(words)), b"a word in secret\n/quit\n").succeeded();
+    let answer = format!("{}{}", run.stderr, run.stdout);
+    assert_says(&answer, &["TLS 1.3, ", "its key agreed on by ", " and never sent", "* alice has joined"]);
+    assert_says(&answer, &["send and recv show what a listener on the way sees, ciphertext"]);
+    assert_says(&answer, &["is met for the first time; its fingerprint is ", "from now on it is known by it"]);
+    assert_says(&run.stderr, &["connect(", "| SYN, SYN+ACK, ACK", " send("]);
+    assert!(
+        !run.stderr.contains("a word in secret") && !run.stderr.contains("alice has joined"),
+        "on the wire: {run:?}"
+    );
+    server.line_where(|line| line.ends_with("alice: a word in secret"));
 }
 
 /// `netlab labs start LAB` in a folder of its own.
