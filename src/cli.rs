@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Attempt, Error, Status};
+use crate::handouts;
 use crate::labs::stage::Stage;
 use crate::labs::{self, Lab, Role};
 use crate::net::host::Host;
@@ -118,6 +119,12 @@ enum Command {
   netlab demo
   netlab demo --json")]
     Demo,
+    /// The labs' handouts, and skeletons to start from
+    #[command(after_help = "Examples:
+  netlab labs list
+  netlab labs show tcp-echo
+  netlab labs start tcp-echo my-echo")]
+    Labs(handouts::Args),
     /// Completions for a shell, on standard output
     #[command(after_help = "Examples:
   netlab completions bash > ~/.local/share/bash-completion/completions/netlab
@@ -149,7 +156,7 @@ impl Command {
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Chat(args) => Some(("chat", args)),
-            Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
+            Command::Demo | Command::Labs(_) | Command::Completions { .. } | Command::Man { .. } => None,
         }
     }
 }
@@ -159,6 +166,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
+        (Command::Labs(args), _) => hand_out(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
         _ => demo(&cli.output),
@@ -276,6 +284,12 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
         desk.report.emit(&Event::Summary(Summary::Messages(Messages::default())));
     }
     status
+}
+
+/// The student's side.
+fn hand_out(output: &Output, args: &handouts::Args) -> Status {
+    let desk = Desk::new(output, "labs", false);
+    desk.status(handouts::run(args, &*desk.report).map_err(anyhow::Error::from))
 }
 
 /// Every lab in turn; one line each.

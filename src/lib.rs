@@ -12,6 +12,7 @@
 //! | [`labs`] | one file a lab: what is said on a connection |
 //! | [`serve`], [`ask`] | how clients are served, how servers are asked |
 //! | [`net`] | which socket calls are made, each of them traced |
+//! | [`handouts`] | the student's side: handouts, requirements, skeletons, embedded |
 //! | [`report`] | what happened, as values; rendered for people and programs |
 //! | [`framing`], [`error`] | bytes to messages and back; failures in three parts |
 //!
@@ -26,6 +27,7 @@ pub mod ask;
 pub mod cli;
 pub mod error;
 pub mod framing;
+pub mod handouts;
 pub mod labs;
 pub mod net;
 pub mod report;

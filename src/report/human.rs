@@ -65,7 +65,15 @@ pub fn speaker() -> String {
 
 /// Whether `--quiet` leaves this event out.
 pub fn is_message(event: &Event) -> bool {
-    !matches!(event, Event::Listening { .. } | Event::Error { .. } | Event::Summary(_) | Event::Shown { .. })
+    !matches!(
+        event,
+        Event::Listening { .. }
+            | Event::Error { .. }
+            | Event::Summary(_)
+            | Event::Shown { .. }
+            | Event::Handout { .. }
+            | Event::Page { .. }
+    )
 }
 
 impl Human {
@@ -374,6 +382,11 @@ fn line_of(event: &Event) -> Option<String> {
             let verdict = if *ok { format!("{GOOD}ok  {GOOD:#}") } else { format!("{BAD}FAIL{BAD:#}") };
             format!("{verdict} {name:<18} {seen} {DIM}({}){DIM:#}", duration(*elapsed))
         }
+        Event::Handout { name, title, checks, points } => {
+            format!("{WHO}{name:<18}{WHO:#} {title} {DIM}({checks} checks, {points} points){DIM:#}")
+        }
+        Event::Page { shown, .. } => shown.trim_end().to_owned(),
+        Event::Written { path } => format!("wrote {path}"),
         Event::Error { .. } => return None,
     })
 }

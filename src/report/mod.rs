@@ -241,6 +241,32 @@ pub enum Event {
     },
     /// The last event.
     Summary(Summary),
+    /// A lab that has a handout (`netlab labs list`).
+    Handout {
+        /// The lab.
+        name: &'static str,
+        /// What it is about.
+        title: String,
+        /// How many requirements it has.
+        checks: usize,
+        /// What they are worth together.
+        points: u32,
+    },
+    /// A lab's handout (`netlab labs show`).
+    Page {
+        /// The lab.
+        name: &'static str,
+        /// The handout, as Markdown.
+        text: &'static str,
+        /// The same laid out for a terminal, with styles.
+        #[serde(skip)]
+        shown: String,
+    },
+    /// A file was written.
+    Written {
+        /// Where.
+        path: String,
+    },
     /// One lab's line in `netlab demo`.
     Shown {
         /// The lab.

@@ -153,6 +153,7 @@ fn link(host: &net::host::Host, args: &ClientArgs, addr: &Addr, socket: Arc<Sock
     };
     let known = if trust == Trust::Ask { Some(Known::read()?) } else { None };
     let tls = ClientConnection::connect(socket.clone(), peer, trust, args.timeout)?;
+    explain_secrecy(host, &tls);
     if let Some(known) = known {
         let (name, shown) = (args.server_name(addr), tls.fingerprint());
         if known.met(&name, shown)? == Met::Never {
@@ -160,6 +161,17 @@ fn link(host: &net::host::Host, args: &ClientArgs, addr: &Addr, socket: Arc<Sock
         }
     }
     Ok(Link::Tls(socket, Box::new(tls)))
+}
+
+/// With `--trace`: why the calls below show nothing of what is typed.
+fn explain_secrecy(host: &net::host::Host, tls: &ClientConnection) {
+    if host.trace.is_on() {
+        host.notice(format!(
+            "{}: from here on send and recv show what a listener on the way sees, ciphertext, \
+             and besides that only addresses, sizes and times",
+            tls.agreed()
+        ));
+    }
 }
 
 /// The first meeting: a person may compare the fingerprints.
