@@ -114,6 +114,8 @@ enum Command {
   netlab chat client alice localhost 2000
   nc localhost 2000")]
     Chat(labs::chat::Args),
+    /// Many clients at once, against an echo server: how fast, how slow
+    Load(crate::load::Args),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -156,7 +158,9 @@ impl Command {
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Chat(args) => Some(("chat", args)),
-            Command::Demo | Command::Labs(_) | Command::Completions { .. } | Command::Man { .. } => None,
+            Command::Load(_) | Command::Demo | Command::Labs(_) | Command::Completions { .. } | Command::Man { .. } => {
+                None
+            }
         }
     }
 }
@@ -166,6 +170,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
+        (Command::Load(args), _) => load(&cli.output, args),
         (Command::Labs(args), _) => hand_out(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
@@ -287,6 +292,15 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
 }
 
 /// The student's side.
+fn load(output: &Output, args: &crate::load::Args) -> Status {
+    let desk = Desk::new(output, "load", false);
+    let trace = if output.trace { Trace::to(desk.report.clone(), "load") } else { Trace::off() };
+    let host = Host { lab: "load", report: desk.report.clone(), trace, stop: desk.stop.clone() };
+    let ended = crate::load::run(&host, args);
+    desk.stop.settle();
+    desk.status(ended.map_err(anyhow::Error::from))
+}
+
 fn hand_out(output: &Output, args: &handouts::Args) -> Status {
     let desk = Desk::new(output, "labs", false);
     desk.status(handouts::run(args, &*desk.report).map_err(anyhow::Error::from))

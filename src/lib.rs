@@ -10,6 +10,7 @@
 //! | `main` | parse, choose a reporter, run, exit status |
 //! | [`cli`] | the commands, and the match that runs them |
 //! | [`labs`] | one file a lab: what is said on a connection |
+//! | [`load`] | a thousand clients at once, against an echo server |
 //! | [`serve`], [`ask`] | how clients are served, how servers are asked |
 //! | [`net`] | which socket calls are made, each of them traced |
 //! | [`handouts`] | the student's side: handouts, requirements, skeletons, embedded |
@@ -29,6 +30,7 @@ pub mod error;
 pub mod framing;
 pub mod handouts;
 pub mod labs;
+pub mod load;
 pub mod net;
 pub mod report;
 pub mod serve;
