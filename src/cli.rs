@@ -112,7 +112,7 @@ enum Command {
     #[command(after_help = "Examples:
   netlab chat server 2000
   netlab chat client alice localhost 2000
-  nc localhost 2000")]
+  netlab chat demo")]
     Chat(labs::chat::Args),
     /// Many clients at once, against an echo server: how fast, how slow
     Load(crate::load::Args),
