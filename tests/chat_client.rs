@@ -488,7 +488,7 @@ fn break_off(stage: &Stage, bytes: &[u8], offset: usize, so_many: usize) {
 fn a_download_broken_off_at_any_byte_is_gone_on_with_and_is_exact() {
     let bytes = song(20_000);
     let mut random = 1u64;
-    for _ in 0..12 {
+    for _ in 0..34 {
         let stage = Stage::new();
         let mut here = 0;
         for _ in 0..3 {
