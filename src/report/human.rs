@@ -324,7 +324,7 @@ fn line_of(event: &Event) -> Option<String> {
         Event::Spoken { payload, look, .. } => spoken(&payload.0, look),
         Event::Said { payload, .. } => format!("{DIM}> {}{DIM:#}", shown_line(&payload.0)),
         Event::Saved { path, bytes, .. } => {
-            format!("{GOOD}saved{GOOD:#} {}, {bytes} bytes", framing::visible(path.as_bytes()))
+            format!("{GOOD}saved {}, {bytes} bytes{GOOD:#}", framing::visible(path.as_bytes()))
         }
         // The block below the lines shows it.
         Event::Progress { .. } => return None,

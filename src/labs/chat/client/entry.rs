@@ -146,10 +146,11 @@ impl Interrupt for Wake {
     }
 }
 
-/// Whether a notice names this user.
+/// Whether a notice names this user, and not as one who left: somebody of that
+/// name may have been here before.
 fn names(text: &str, user: &str) -> bool {
     let user = user.to_lowercase();
-    text.split([' ', ',', ':', '"', '\'']).any(|word| word.to_lowercase() == user)
+    !text.ends_with(" left") && text.split([' ', ',', ':', '"', '\'']).any(|word| word.to_lowercase() == user)
 }
 
 fn error_of_stranger(talk: &Talk, cause: &str) -> Error {
@@ -165,6 +166,10 @@ mod tests {
     #[test]
     fn a_notice_names_whom_it_names() {
         assert!(names("alice has joined", "alice") && names("bob, Alice have joined", "alice"));
-        assert!(!names("alice2 has joined", "alice") && !names("bob has joined", "alice"));
+        assert!(
+            !names("alice has left", "alice")
+                && !names("alice2 has joined", "alice")
+                && !names("bob has joined", "alice")
+        );
     }
 }
