@@ -83,10 +83,14 @@ fn accept_ends_it_after_so_many_clients() {
     let mut bob = server.user("bob");
     alice.expect("* bob has joined");
     alice.say("/quit");
+    alice.expect("* goodbye");
+    alice.expect_close();
+    drop(alice);
     bob.expect("* alice has left");
     bob.say("/quit");
     bob.expect("* goodbye…");
     bob.expect_close();
+    drop(bob);
     server.server.event("summary");
     assert_eq!(server.server.wait().code(), 0);
 }
