@@ -233,11 +233,13 @@ impl Desk {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         match result {
             _ if failed.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) => Status::Done,
-            Ok(_) if let Some(cause) = &failed => {
-                report::emit_error(&*self.report, &unwritable(cause));
-                Status::No
-            }
-            Ok(status) => status,
+            Ok(status) => match &failed {
+                None => status,
+                Some(cause) => {
+                    report::emit_error(&*self.report, &unwritable(cause));
+                    Status::No
+                }
+            },
             Err(failure) => {
                 let error = failure.downcast::<Error>().unwrap_or_else(|failure| {
                     Error::other(Attempt::Write, "the answer", failure.root_cause().to_string())
