@@ -43,7 +43,7 @@ fn program(dir: &Path, text: &str) -> PathBuf {
 fn class(dir: &Path) -> String {
     let class = dir.join("class");
     let submissions =
-        [("ada/tcp-echo", "tcp-echo"), ("ada/chat", "chat"), ("bob smith", "tcp-echo"), ("carol", "tcp-info")];
+        [("ada/tcp-echo", "tcp-echo"), ("ada/chat", "chat"), ("bob smith", "tcp-echo"), ("cy", "tcp-info")];
     for (folder, lab) in submissions {
         fs::create_dir_all(class.join(folder)).unwrap();
         fs::write(class.join(folder).join("netlab.toml"), format!("lab = \"{lab}\"\n")).unwrap();
@@ -63,7 +63,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-{ echo submission,verdict; printf "$folders" | sed 's/$/,pass/'; } >"$csv"
+case $folders in *chat*) check=chat/welcomes ;; *cy*) check=tcp-info/prints-ip ;; *) check=tcp-echo/echoes ;; esac
+{ echo "name,error,$check"; printf "$folders" | sed 's/.*/me,"a, b",pass/'; } >"$csv"
 case $folders in *bob*) exit 1 ;; esac
 "#;
 
@@ -79,10 +80,20 @@ fn grade_all_takes_a_class_through_the_labs_in_turn_into_one_table() {
         ["== tcp-info: 1 submissions", "== tcp-echo: 2 submissions", "== chat: 1 submissions"],
         "{run:?}"
     );
-    let table = fs::read_to_string(&csv).unwrap().replace(&format!("{class}/"), "");
-    assert_eq!(table, "submission,verdict\ncarol,pass\nada/tcp-echo,pass\nbob smith,pass\nada/chat,pass\n");
-    fs::write(Path::new(&class).join("carol/netlab.toml"), "lab = 'tcp-ecko'\n").unwrap();
+    // Each lab has columns of its own, and each row the folder that it is about.
+    let expected = [
+        "folder,name,error,tcp-info/prints-ip,tcp-echo/echoes,chat/welcomes",
+        r#""cy",me,"a, b",pass,,"#,
+        r#""ada/tcp-echo",me,"a, b",,pass,"#,
+        r#""bob smith",me,"a, b",,pass,"#,
+        r#""ada/chat",me,"a, b",,,pass"#,
+    ];
+    assert_eq!(fs::read_to_string(&csv).unwrap().lines().collect::<Vec<_>>(), expected);
+    fs::write(Path::new(&class).join("cy/netlab.toml"), "lab = 'tcp-ecko'\n").unwrap();
     let run = script("grade-all", &[&class, csv.to_str().unwrap()], &grader).ended(2);
-    assert!(run.stderr.contains("error: no such lab: tcp-ecko\n") && run.stderr.contains("/carol"), "{run:?}");
+    assert!(run.stderr.contains("error: no such lab: tcp-ecko\n") && run.stderr.contains("/cy"), "{run:?}");
     script("grade-all", &["/nowhere"], &grader).ended(2);
+    let empty = home.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    script("grade-all", &[empty.to_str().unwrap()], &grader).ended(2);
 }
