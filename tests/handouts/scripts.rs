@@ -92,6 +92,9 @@ fn grade_all_takes_a_class_through_the_labs_in_turn_into_one_table() {
     fs::write(Path::new(&class).join("cy/netlab.toml"), "lab = 'tcp-ecko'\n").unwrap();
     let run = script("grade-all", &[&class, csv.to_str().unwrap()], &grader).ended(2);
     assert!(run.stderr.contains("error: no such lab: tcp-ecko\n") && run.stderr.contains("/cy"), "{run:?}");
+    fs::write(Path::new(&class).join("cy/netlab.toml"), "lab = '../../tcp-echo'\n").unwrap();
+    let run = script("grade-all", &[&class, csv.to_str().unwrap()], &grader).ended(2);
+    assert!(run.stderr.contains("error: no such lab: unreadable\n") && run.stderr.contains("/cy"), "{run:?}");
     script("grade-all", &["/nowhere"], &grader).ended(2);
     let empty = home.path().join("empty");
     fs::create_dir(&empty).unwrap();
