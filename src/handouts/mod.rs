@@ -12,6 +12,7 @@ mod start;
 pub use rubric::{Requirement, Rubric, Side};
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
@@ -92,6 +93,13 @@ impl Handout {
         };
         toml::from_str(self.rubric).map_err(unread)
     }
+}
+
+/// The requirement of a check, such as `tcp-echo/echoes`, of whatever lab.
+pub fn requirement(id: &str) -> Option<&'static Requirement> {
+    static RUBRICS: LazyLock<Vec<Rubric>> =
+        LazyLock::new(|| HANDOUTS.iter().filter_map(|handout| handout.rubric().ok()).collect());
+    RUBRICS.iter().find_map(|rubric| rubric.get(id))
 }
 
 /// Arguments of `netlab labs`.

@@ -66,7 +66,15 @@ impl Rubric {
 
 #[cfg(test)]
 mod tests {
-    use super::super::HANDOUTS;
+    use super::super::{HANDOUTS, requirement};
+    use super::Side;
+
+    #[test]
+    fn a_requirement_is_found_by_the_name_of_its_check() {
+        let echoes = requirement("tcp-echo/echoes").unwrap();
+        assert_eq!((echoes.side, echoes.points), (Side::Server, 10));
+        assert!(requirement("tcp-echo/flies").is_none());
+    }
 
     #[test]
     fn every_rubric_can_be_read_and_makes_100_points() {
