@@ -297,7 +297,7 @@ impl Talk {
                 Ok(Heard::End) => break Ok(()),
                 Err(error) => break Err(error),
             }
-            if !self.state().downloads.is_busy() {
+            if !self.state().downloads.is_running() {
                 let _ = happened.try_send(Happened::Changed); // where there is no room, nobody waits
             }
         };
