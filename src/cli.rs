@@ -11,6 +11,7 @@ use anstream::ColorChoice;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::compare;
 use crate::error::{Attempt, Error, Status};
 use crate::labs::stage::Stage;
 use crate::labs::{self, Lab, Role};
@@ -107,6 +108,11 @@ enum Command {
     /// A protocol of messages, and its end
     #[command(alias = "capitalize")]
     CapitalizeServer(labs::capitalize_server::Args),
+    /// TCP and UDP side by side
+    #[command(after_help = "Examples:
+  netlab compare
+  netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
+    Compare(compare::Args),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -142,7 +148,7 @@ impl Command {
             Command::Broadcast(args) => Some(("broadcast", args)),
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
-            Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
+            Command::Compare(_) | Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
         }
     }
 }
@@ -152,6 +158,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
+        (Command::Compare(args), _) => run_compare(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
         _ => demo(&cli.output),
@@ -269,6 +276,17 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
         desk.report.emit(&Event::Summary(Summary::Messages(Messages::default())));
     }
     status
+}
+
+/// TCP and UDP side by side: one answer.
+fn run_compare(output: &Output, args: &compare::Args) -> Status {
+    let desk = Desk::new(output, "compare", false);
+    let trace = if output.trace { Trace::to(desk.report.clone(), "client") } else { Trace::off() };
+    let host = Host { lab: "compare", report: desk.report.clone(), trace, stop: desk.stop.clone() };
+    let ended = args.run(&host);
+    desk.stop.settle();
+    host.trace.settle();
+    desk.status(ended.map_err(anyhow::Error::from))
 }
 
 /// Every lab in turn; one line each.

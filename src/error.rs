@@ -42,6 +42,8 @@ pub enum Attempt {
     Read,
     /// Writing a file.
     Write,
+    /// Setting TCP and UDP side by side.
+    Compare,
 }
 
 impl Attempt {
@@ -60,6 +62,7 @@ impl Attempt {
             Attempt::Interface => "use interface",
             Attempt::Read => "read",
             Attempt::Write => "write",
+            Attempt::Compare => "compare",
         }
     }
 }

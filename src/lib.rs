@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `main` | parse, choose a reporter, run, exit status |
 //! | [`cli`] | the commands, and the match that runs them |
+//! | [`compare`] | TCP and UDP side by side |
 //! | [`labs`] | one file a lab: what is said on a connection |
 //! | [`serve`], [`ask`] | how clients are served, how servers are asked |
 //! | [`net`] | which socket calls are made, each of them traced |
@@ -24,6 +25,7 @@
 
 pub mod ask;
 pub mod cli;
+pub mod compare;
 pub mod error;
 pub mod framing;
 pub mod labs;

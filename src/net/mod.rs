@@ -5,13 +5,14 @@
 //! - [`socket`]: one socket and its calls, each traced by [`trace`], whose
 //!   words are in [`meaning`]; [`options`]: what socket2 has no method for
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
-//!   for the events model
+//!   for the events model; [`kernel`]: what the kernel counts on them
 //! - [`host`], [`stop`]: what a lab's end has from the machine it runs on
 
 pub mod addr;
 pub mod group;
 pub mod host;
 pub mod interface;
+pub mod kernel;
 pub mod meaning;
 pub mod options;
 pub mod polled;

@@ -145,6 +145,22 @@ impl Socket {
         self.trace.around(call, || set(self.inner()))
     }
 
+    /// `getsockopt(2)`: `level` and `name` are what the trace shows, `get` fills
+    /// at most `room` bytes and says how many.
+    #[cfg(target_os = "linux")]
+    pub(super) fn get_option(
+        &self,
+        level: &'static str,
+        name: &'static str,
+        room: usize,
+        get: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Vec<u8>> {
+        let (fd, mut bytes) = (self.fd(), vec![0; room]);
+        let got = self.trace.around(|| Call::GetOption { fd, level, name }, || get(&mut bytes))?;
+        bytes.truncate(got);
+        Ok(bytes)
+    }
+
     /// `bind(2)`.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
         let fd = self.fd();

@@ -1,0 +1,138 @@
+//! The two columns, for people: at most 80 wide.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use super::Comparison;
+use super::stats::{Column, Figure, Value};
+use crate::report::RoundTrips;
+use crate::report::human::duration;
+
+const HEAD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Counters that are bad news where they are not 0.
+const LOSSES: [&str; 6] = ["lost", "duplicate", "reordered", "late", "retransmits", "drops"];
+
+/// Each line's words, and the figure it shows.
+const LINES: [(&str, &str); 17] = [
+    ("set-up", "setup_us"),
+    ("first byte", "first_byte_us"),
+    ("round trip, min", "rtt_us"),
+    ("    median", "rtt_us"),
+    ("    p99", "rtt_us"),
+    ("    max", "rtt_us"),
+    ("throughput", "throughput_bps"),
+    ("messages sent", "sent"),
+    ("    received", "received"),
+    ("    lost", "lost"),
+    ("    duplicate", "duplicate"),
+    ("    reordered", "reordered"),
+    ("    late", "late"),
+    ("socket calls", "calls"),
+    ("packets", "packets"),
+    ("    bytes", "wire_bytes"),
+    ("retransmissions", "retransmits"),
+];
+
+/// The table.
+pub fn table(comparison: &Comparison) -> String {
+    let mut text = format!("{HEAD}{:<20}{:>14}{:<16}{:>14}{HEAD:#}\n", "", "TCP", "", "UDP");
+    let last = ("packets dropped", "drops");
+    for (label, name) in LINES.into_iter().chain([last]) {
+        let cell = |column: &Column| column.figure(name).map(|figure| cell(label, &figure)).unwrap_or_default();
+        let line = format!("{label:<20}{}  {}", cell(&comparison.tcp), cell(&comparison.udp));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// `      0.09 ms  measured   `
+fn cell(label: &str, figure: &Figure) -> String {
+    let value = figure.value.map_or("-".into(), |value| shown(label, value));
+    let bad = LOSSES.contains(&figure.name) && matches!(figure.value, Some(Value::Count(1..)));
+    let style = if bad { BAD } else { Style::new() };
+    format!("{style}{value:>14}{style:#}  {DIM}{:<12}{DIM:#}", figure.origin.name())
+}
+
+fn shown(label: &str, value: Value) -> String {
+    match value {
+        Value::Count(count) => grouped(count),
+        Value::Micros(us) => time(us),
+        Value::BitsPerSecond(rate) => bits_per_second(rate),
+        Value::Trips(trips) => trip(label, &trips).map_or("-".into(), time),
+    }
+}
+
+fn trip(label: &str, trips: &RoundTrips) -> Option<u64> {
+    match label.trim() {
+        "median" => trips.p50,
+        "p99" => trips.p99,
+        "max" => trips.max,
+        _ => trips.min,
+    }
+}
+
+/// As elsewhere; below 0.01 ms in microseconds.
+pub fn time(us: u64) -> String {
+    if us < 10 { format!("{us} us") } else { duration(Duration::from_micros(us)) }
+}
+
+/// `1,234,567`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1.23 Mbit/s`: three figures, whatever the size.
+pub fn bits_per_second(rate: u64) -> String {
+    let (unit, name) = match rate {
+        0..1_000 => return format!("{rate} bit/s"),
+        1_000..1_000_000 => (1_000, "kbit/s"),
+        1_000_000..1_000_000_000 => (1_000_000, "Mbit/s"),
+        _ => (1_000_000_000, "Gbit/s"),
+    };
+    let hundredths = u128::from(rate) * 100 / unit;
+    match hundredths {
+        ..1_000 => format!("{}.{:02} {name}", hundredths / 100, hundredths % 100),
+        1_000..10_000 => format!("{}.{} {name}", hundredths / 100, hundredths % 100 / 10),
+        _ => format!("{} {name}", hundredths / 100),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped_by_three() {
+        let table = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")];
+        for (count, text) in table {
+            assert_eq!(grouped(count), text);
+        }
+    }
+
+    #[test]
+    fn a_rate_has_three_figures() {
+        let table = [
+            (999, "999 bit/s"),
+            (1_000, "1.00 kbit/s"),
+            (12_345_678, "12.3 Mbit/s"),
+            (999_999_999, "999 Mbit/s"),
+            (41_000_000_000, "41.0 Gbit/s"),
+        ];
+        for (rate, text) in table {
+            assert_eq!(bits_per_second(rate), text);
+        }
+    }
+}
