@@ -111,6 +111,8 @@ enum Command {
     /// TCP and UDP side by side
     #[command(after_help = "Examples:
   netlab compare
+  netlab compare --link sim --loss 5% --seed 7
+  netlab compare --link sim --rate 1mbit --queue 20 --one-way --pcap link.pcap
   netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
     Compare(compare::Args),
     /// Every lab in turn, on this host alone

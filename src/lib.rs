@@ -11,7 +11,7 @@
 //! | [`cli`] | the commands, and the match that runs them |
 //! | [`compare`] | TCP and UDP side by side |
 //! | [`labs`] | one file a lab: what is said on a connection |
-//! | [`serve`], [`ask`] | how clients are served, how servers are asked |
+//! | [`link`], [`serve`], [`ask`] | a link that loses packets; how clients are served, how servers are asked |
 //! | [`net`] | which socket calls are made, each of them traced |
 //! | [`report`] | what happened, as values; rendered for people and programs |
 //! | [`framing`], [`error`] | bytes to messages and back; failures in three parts |
@@ -29,6 +29,7 @@ pub mod compare;
 pub mod error;
 pub mod framing;
 pub mod labs;
+pub mod link;
 pub mod net;
 pub mod report;
 pub mod serve;

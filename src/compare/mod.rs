@@ -1,7 +1,8 @@
 //! TCP and UDP side by side: the same messages by both, and each figure with
 //! where it is from.
 //!
-//! - [`workload`]: what is sent; [`sockets`]: by the system's own sockets
+//! - [`workload`]: what is sent; [`sockets`]: by the system's own sockets;
+//!   [`virtual_time`]: over an emulated link, by a stack of our own
 //! - [`stats`]: from samples to figures, and what each of them means
 //! - [`table`], [`words`]: for people; JSON and [`csv`] for programs
 
@@ -10,53 +11,76 @@ pub mod progress;
 pub mod sockets;
 pub mod stats;
 pub mod table;
+pub mod virtual_time;
 pub mod words;
 pub mod workload;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use self::progress::Progress;
 use self::sockets::{Far, Route};
 use self::stats::Column;
 use self::workload::Workload;
 use crate::error::{Attempt, Error, Result, Status};
+use crate::link::log::{Counts, Log};
+use crate::link::options::Link;
+use crate::link::{self, Direction};
 use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::report::Answer;
+
+/// IPv4 and UDP headers, in bytes.
+const UDP_HEADERS: usize = 28;
+
+/// Bytes of each packet that a log keeps: all headers.
+const HEADER_BYTES: usize = 128;
+
+/// Seeds that are drawn: short enough to be typed again.
+const DRAWN_SEEDS: u64 = 1_000_000;
 
 /// Arguments of `netlab compare`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    workload: workload::Options,
+    workload: workload::WorkloadOptions,
     /// Ask this TCP echo server instead of our own
-    #[arg(long, value_name = "ADDR", requires = "udp", conflicts_with = "one_way")]
+    #[arg(long, value_name = "ADDR", requires = "udp", conflicts_with_all = ["one_way", "link"])]
     tcp: Option<Addr>,
     /// Ask this UDP echo server instead of our own
     #[arg(long, value_name = "ADDR", requires = "tcp")]
     udp: Option<Addr>,
+    #[command(flatten)]
+    link: link::options::LinkOptions,
+    /// Write what arrived to FILE, for Wireshark, and what was lost to a second
+    /// file beside it (with a link)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pcap: Option<PathBuf>,
     /// The figures as comma-separated values
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", help_heading = "Output")]
     csv: bool,
 }
 
 /// What came of it, as `--json` has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, serde::Serialize)]
 pub struct Comparison {
     /// What was sent.
     pub workload: Sent,
     /// The emulated link; none over real ones.
-    pub link: Option<()>,
+    pub link: Option<Link>,
     /// By TCP.
     pub tcp: Column,
     /// By UDP.
     pub udp: Column,
+    /// What became of each packet, where a link was emulated.
+    #[serde(rename = "log", skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Logs>,
 }
 
 /// The workload, as `--json` has it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Sent {
     /// How many messages.
     pub count: u32,
@@ -64,17 +88,31 @@ pub struct Sent {
     pub size: usize,
     /// From one to the next, in microseconds.
     pub interval_us: u64,
-    /// What the link's fate was drawn from.
+    /// What the link's fates were drawn from.
     pub seed: u64,
     /// Whether nobody answered.
     pub one_way: bool,
 }
 
+/// The link's logs, one for each protocol.
+#[derive(Debug)]
+pub struct Logs {
+    /// Of TCP's packets.
+    pub tcp: Log,
+    /// Of UDP's.
+    pub udp: Log,
+}
+
 impl Args {
     /// Runs it to its end.
     pub fn run(&self, host: &Host) -> Result<Status> {
-        let workload = self.workload.workload()?;
-        let comparison = self.compare(host, &workload)?;
+        let (workload, link) = (self.workload.workload()?, self.link.link(drawn_seed())?);
+        self.check(&workload, link.as_ref())?;
+        let comparison = self.compare(host, &workload, link)?;
+        if let (Some(path), Some(logs)) = (&self.pcap, &comparison.logs) {
+            let written = link::pcap::write(path, &[&logs.tcp, &logs.udp]);
+            written.map_err(|(path, cause)| Error::new(Attempt::Write, path.display().to_string(), &cause))?;
+        }
         let text = if self.csv { csv::csv(&comparison) } else { self.text(host, &workload, &comparison) };
         let json = serde_json::to_string(&comparison)
             .map_err(|error| Error::other(Attempt::Write, "the figures", error.to_string()))?;
@@ -83,18 +121,69 @@ impl Args {
         Ok(comparison.status())
     }
 
-    fn compare(&self, host: &Host, workload: &Workload) -> Result<Comparison> {
-        let loopback = Ipv4Addr::LOCALHOST;
-        let route =
-            Route { listen_at: IpAddr::V4(loopback), reach_at: IpAddr::V4(loopback), is_idle: Box::new(|| true) };
+    /// What cannot be asked, though each option by itself can.
+    fn check(&self, workload: &Workload, link: Option<&Link>) -> Result<()> {
+        let unasked = |subject: &str, cause: &str, why: String, next: &str| {
+            Err(Error::other(Attempt::Compare, subject, cause).because(why).next(next).unasked())
+        };
+        match link {
+            Some(_) if self.tcp.is_some() => {
+                let why = "an emulated link lies between two ends of our own".into();
+                unasked(
+                    "with servers elsewhere",
+                    "they are not on the link",
+                    why,
+                    "leave out --tcp and --udp, or the link's options",
+                )
+            }
+            Some(link) if workload.size + UDP_HEADERS > usize::from(link.mtu) => {
+                let room = usize::from(link.mtu) - UDP_HEADERS;
+                let why = format!(
+                    "a packet of this link holds {} bytes, {UDP_HEADERS} of them headers: a longer datagram would be cut \
+                     into fragments, and be lost with any of them",
+                    link.mtu
+                );
+                unasked(
+                    &format!("messages of {} bytes", workload.size),
+                    "no packet holds one",
+                    why,
+                    &format!("--size {room}, or a larger --mtu"),
+                )
+            }
+            None if self.pcap.is_some() => {
+                let why = "real packets are the system's, and only its administrator may capture them".into();
+                unasked("with --pcap over real sockets", "nobody here sees the packets", why, "--link sim --pcap FILE")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn compare(&self, host: &Host, workload: &Workload, link: Option<Link>) -> Result<Comparison> {
+        let progress = Progress::new(&host.report, workload.count);
+        let Some(link) = link else {
+            let (tcp, udp) = self.over_real_sockets(host, workload, &progress);
+            let seed = self.link.seed.unwrap_or(0);
+            return Ok(Comparison { workload: Sent::new(workload, seed), link: None, tcp, udp, logs: None });
+        };
+        let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
+        let (tcp, tcp_log) = virtual_time::tcp(&link, workload, kept);
+        let (udp, udp_log) = virtual_time::udp(&link, workload, kept);
+        let logs = Logs { tcp: tcp_log, udp: udp_log };
+        let tcp = Column::of(workload, tcp.with_log(&logs.tcp));
+        let udp = Column::of(workload, udp.with_log(&logs.udp));
+        Ok(Comparison { workload: Sent::new(workload, link.seed), link: Some(link), tcp, udp, logs: Some(logs) })
+    }
+
+    fn over_real_sockets(&self, host: &Host, workload: &Workload, progress: &Progress) -> (Column, Column) {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let route = Route { listen_at: loopback, reach_at: loopback, is_loopback: true, is_idle: Box::new(|| true) };
         let far = match (&self.tcp, &self.udp) {
             (Some(tcp), Some(udp)) => Far::Elsewhere { tcp, udp },
             _ => Far::Own(&route),
         };
-        let progress = Progress::new(&host.report, workload.count);
-        let tcp = Column::of(workload, sockets::tcp(host, workload, &far, &progress));
-        let udp = Column::of(workload, sockets::udp(host, workload, &far, &progress));
-        Ok(Comparison { workload: Sent::new(workload, 0), link: None, tcp, udp })
+        let tcp = sockets::tcp(host, workload, &far, progress);
+        let udp = sockets::udp(host, workload, &far, progress);
+        (Column::of(workload, tcp), Column::of(workload, udp))
     }
 
     fn text(&self, host: &Host, workload: &Workload, comparison: &Comparison) -> String {
@@ -102,8 +191,9 @@ impl Args {
         if !host.report.wants_messages() {
             return table;
         }
-        let over = match (&self.tcp, &self.udp) {
-            (Some(tcp), Some(udp)) => format!("to tcp {tcp} and udp {udp}"),
+        let over = match (&self.tcp, &self.udp, &comparison.link) {
+            (Some(tcp), Some(udp), _) => format!("to tcp {tcp} and udp {udp}"),
+            (.., Some(link)) => format!("over an emulated link: {link}, seed {}", link.seed),
             _ => "over loopback, by the system's own TCP and UDP".into(),
         };
         let sentences = words::sentences(workload, comparison);
@@ -111,11 +201,33 @@ impl Args {
     }
 }
 
+/// A seed where none was given: told, so that it can be given next time.
+fn drawn_seed() -> u64 {
+    getrandom::u64().unwrap_or_default() % DRAWN_SEEDS
+}
+
 impl Sent {
     fn new(workload: &Workload, seed: u64) -> Sent {
         let Workload { count, size, interval, one_way, .. } = *workload;
         Sent { count, size, interval_us: interval.as_micros() as u64, seed, one_way }
     }
+}
+
+impl Serialize for Logs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let ways =
+            |log: &Log| Ways { forward: log.counts(Direction::Forward), backward: log.counts(Direction::Backward) };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("tcp", &ways(&self.tcp))?;
+        map.serialize_entry("udp", &ways(&self.udp))?;
+        map.end()
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Ways {
+    forward: Counts,
+    backward: Counts,
 }
 
 impl Comparison {

@@ -32,6 +32,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::workload::Workload;
 use crate::error::Error;
 use crate::framing::numbered::Books;
+use crate::link::log::Log;
+use crate::link::{Direction, again};
 use crate::net::kernel::TcpInfo;
 use crate::report::RoundTrips;
 
@@ -86,6 +88,21 @@ pub struct Samples {
     pub kernel: Option<TcpInfo>,
     /// Why it ended before its end.
     pub failure: Option<Error>,
+}
+
+impl Samples {
+    /// Adds what the link saw.
+    pub fn with_log(self, log: &Log) -> Samples {
+        let [forward, backward] = Direction::BOTH.map(|direction| log.counts(direction));
+        let known = |count: u64| Some((count, Origin::Link));
+        Samples {
+            packets: known(forward.packets + backward.packets),
+            wire_bytes: known(forward.bytes + backward.bytes),
+            retransmits: self.retransmits.or(known(again::total(log))),
+            drops: known(forward.lost + backward.lost),
+            ..self
+        }
+    }
 }
 
 /// A count and who told it, if anybody did.

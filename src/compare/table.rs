@@ -17,6 +17,9 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Counters that are bad news where they are not 0.
 const LOSSES: [&str; 6] = ["lost", "duplicate", "reordered", "late", "retransmits", "drops"];
 
+/// The longest origin's name.
+const ORIGIN_WIDTH: usize = 11;
+
 /// Each line's words, and the figure it shows.
 const LINES: [(&str, &str); 17] = [
     ("set-up", "setup_us"),
@@ -40,22 +43,22 @@ const LINES: [(&str, &str); 17] = [
 
 /// The table.
 pub fn table(comparison: &Comparison) -> String {
-    let mut text = format!("{HEAD}{:<20}{:>14}{:<16}{:>14}{HEAD:#}\n", "", "TCP", "", "UDP");
+    let mut text = format!("{HEAD}{:<20}{:>14}{:<15}{:>14}{HEAD:#}\n", "", "TCP", "", "UDP");
     let last = ("packets dropped", "drops");
     for (label, name) in LINES.into_iter().chain([last]) {
-        let cell = |column: &Column| column.figure(name).map(|figure| cell(label, &figure)).unwrap_or_default();
-        let line = format!("{label:<20}{}  {}", cell(&comparison.tcp), cell(&comparison.udp));
-        let _ = writeln!(text, "{}", line.trim_end());
+        let cell = |column: &Column, width| column.figure(name).map(|figure| cell(label, &figure, width));
+        let (tcp, udp) = (cell(&comparison.tcp, ORIGIN_WIDTH), cell(&comparison.udp, 0));
+        let _ = writeln!(text, "{label:<20}{}  {}", tcp.unwrap_or_default(), udp.unwrap_or_default());
     }
     text
 }
 
-/// `      0.09 ms  measured   `
-fn cell(label: &str, figure: &Figure) -> String {
+/// `      0.09 ms  measured   `, the origin padded to `width`.
+fn cell(label: &str, figure: &Figure, width: usize) -> String {
     let value = figure.value.map_or("-".into(), |value| shown(label, value));
     let bad = LOSSES.contains(&figure.name) && matches!(figure.value, Some(Value::Count(1..)));
     let style = if bad { BAD } else { Style::new() };
-    format!("{style}{value:>14}{style:#}  {DIM}{:<12}{DIM:#}", figure.origin.name())
+    format!("{style}{value:>14}{style:#}  {DIM}{:<width$}{DIM:#}", figure.origin.name())
 }
 
 fn shown(label: &str, value: Value) -> String {

@@ -26,7 +26,7 @@ const NUMBER_BYTES: usize = 4;
 /// What is to be sent, as options.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Messages")]
-pub struct Options {
+pub struct WorkloadOptions {
     /// Send this many messages
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_COUNT)))]
     count: u32,
@@ -65,7 +65,7 @@ pub struct Workload {
     pub timeout: Duration,
 }
 
-impl Options {
+impl WorkloadOptions {
     /// The workload, if it can be.
     ///
     /// # Errors

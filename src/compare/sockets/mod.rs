@@ -12,6 +12,7 @@ mod udp;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use self::udp::OnWay;
 use super::progress::Progress;
 use super::stats::{Origin, Samples};
 use super::workload::Workload;
@@ -43,6 +44,8 @@ pub struct Route {
     pub listen_at: IpAddr,
     /// The address by which a packet gets there.
     pub reach_at: IpAddr,
+    /// Whether that is the loopback interface.
+    pub is_loopback: bool,
     /// Whether no packet is on its way.
     pub is_idle: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -88,7 +91,7 @@ impl<'a> Probe<'a> {
 /// Sends the workload by TCP.
 pub fn tcp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress) -> Samples {
     let sampled = match far {
-        Far::Elsewhere { tcp, .. } => Ok(tcp::ask(Probe::new(host, "tcp-echo", workload, progress), tcp, &|| 0)),
+        Far::Elsewhere { tcp, .. } => Ok(tcp::ask(Probe::new(host, "tcp-echo", workload, progress), tcp, &|| 0).0),
         Far::Own(route) => own_tcp(host, workload, route, progress),
     };
     sampled.unwrap_or_else(failed)
@@ -97,7 +100,10 @@ pub fn tcp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress)
 /// Sends the workload by UDP.
 pub fn udp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress) -> Samples {
     let sampled = match far {
-        Far::Elsewhere { udp, .. } => Ok(udp::ask(Probe::new(host, "udp-echo", workload, progress), udp, &|| true)),
+        Far::Elsewhere { udp, .. } => {
+            let on_way = OnWay { is_loopback: false, is_idle: &|| true };
+            Ok(udp::ask(Probe::new(host, "udp-echo", workload, progress), udp, &on_way).0)
+        }
         Far::Own(route) => own_udp(host, workload, route, progress),
     };
     sampled.unwrap_or_else(failed)
@@ -114,8 +120,7 @@ fn at(ip: IpAddr, port: u16) -> Addr {
 fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress) -> Result<Samples> {
     let peer = peer::tcp(host, workload, route.listen_at)?;
     let probe = Probe::new(host, "compare", workload, progress);
-    let started = probe.started;
-    let mut samples = tcp::ask(probe, &at(route.reach_at, peer.port), &|| peer.received());
+    let (mut samples, started) = tcp::ask(probe, &at(route.reach_at, peer.port), &|| peer.received());
     let seen = peer.finish();
     if workload.one_way {
         seen.fill(&mut samples, started);
@@ -129,8 +134,8 @@ fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress)
 fn own_udp(host: &Host, workload: &Workload, route: &Route, progress: &Progress) -> Result<Samples> {
     let peer = peer::udp(host, workload, route.listen_at)?;
     let probe = Probe::new(host, "compare", workload, progress);
-    let started = probe.started;
-    let mut samples = udp::ask(probe, &at(route.reach_at, peer.port), &route.is_idle);
+    let on_way = OnWay { is_loopback: route.is_loopback, is_idle: &*route.is_idle };
+    let (mut samples, started) = udp::ask(probe, &at(route.reach_at, peer.port), &on_way);
     if workload.one_way {
         peer.wait_until_quiet(&*route.is_idle);
     }

@@ -19,14 +19,14 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Connects, sends all, and takes what comes. It waits [`SILENCE`] where nothing
 /// does; `moved` counts what has come at the other end, so that a long way is
-/// not taken for silence.
-pub fn ask(probe: Probe<'_>, server: &Addr, moved: &dyn Fn() -> u64) -> Samples {
+/// not taken for silence. With the samples comes when their time begins.
+pub fn ask(probe: Probe<'_>, server: &Addr, moved: &dyn Fn() -> u64) -> (Samples, Instant) {
     let mut asker = Asker { probe, samples: Samples::default() };
     let asked = asker.run(server, moved);
     let Asker { probe, mut samples } = asker;
     samples.failure = asked.err();
     samples.calls = samples.calls.map(|instruments| probe.calls.calls() - instruments);
-    samples
+    (samples, probe.started)
 }
 
 struct Asker<'a> {
@@ -38,8 +38,9 @@ impl Asker<'_> {
     fn run(&mut self, server: &Addr, moved: &dyn Fn() -> u64) -> Result<()> {
         let connected = tcp::connect(&self.probe.host, server, 0, None, SILENCE);
         self.samples.calls = Some(0); // none of them an instrument's, yet
-        let Connection { socket, peer, .. } = connected?;
-        self.samples.setup = Some(self.probe.now());
+        let Connection { socket, peer, handshake: [called, returned], .. } = connected?;
+        self.probe.started = called;
+        self.samples.setup = Some(self.probe.since(returned));
         let subject = format!("tcp {peer}");
         let talked = self.talk(&socket, moved).map_err(|(attempt, cause)| Error::new(attempt, &subject, &cause));
         self.ask_the_kernel(&socket);
@@ -178,5 +179,8 @@ pub fn changed(number: u32) -> io::Error {
 fn on_the_wire(info: &TcpInfo) -> (u64, u64) {
     let packets = u64::from(info.segments_out) + u64::from(info.segments_in);
     let headers = TCP_HEADERS + if info.timestamps { TIMESTAMPS } else { 0 };
-    (packets, info.bytes_out + info.bytes_in + packets * headers + 2 * SYN_OPTIONS)
+    // The kernel counts the peer's FIN, which has a place in the sequence, as
+    // a byte received.
+    let data = info.bytes_out + info.bytes_in.saturating_sub(1);
+    (packets, data + packets * headers + 2 * SYN_OPTIONS)
 }

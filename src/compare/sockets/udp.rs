@@ -12,27 +12,36 @@ use crate::net::kernel;
 use crate::net::socket::is_timeout;
 use crate::net::udp::{self, Client, MAX_DATAGRAM_ROOM};
 
+/// What is known of the way between both ends.
+pub struct OnWay<'a> {
+    /// Whether it is this host's own, which neither loses nor doubles a packet.
+    pub is_loopback: bool,
+    /// Whether no packet is under way.
+    pub is_idle: &'a dyn Fn() -> bool,
+}
+
 /// Where so many messages were never answered, and none ever was, no more are
 /// sent: each costs a `--timeout`.
 const SILENT_AFTER: u32 = 5;
 
-/// Sends all, and takes what comes, doubles and all, until no packet is on
-/// its way.
-pub fn ask(probe: Probe<'_>, server: &Addr, is_idle: &dyn Fn() -> bool) -> Samples {
+/// Sends all, and takes what comes, doubles and all, until none is `on_way`
+/// any more. With the samples comes when their time begins.
+pub fn ask(mut probe: Probe<'_>, server: &Addr, on_way: &OnWay<'_>) -> (Samples, Instant) {
     let mut samples = Samples::default();
-    let asked = run(&probe, &mut samples, server, is_idle);
+    let asked = run(&mut probe, &mut samples, server, on_way);
     samples.failure = asked.err();
     samples.calls = samples.calls.map(|instruments| probe.calls.calls() - instruments);
-    samples
+    (samples, probe.started)
 }
 
-fn run(probe: &Probe<'_>, samples: &mut Samples, server: &Addr, is_idle: &dyn Fn() -> bool) -> Result<()> {
+fn run(probe: &mut Probe<'_>, samples: &mut Samples, server: &Addr, on_way: &OnWay<'_>) -> Result<()> {
     let client = udp::client(&probe.host, server, 0, None, true);
     samples.calls = Some(0); // none of them an instrument's, yet
     let client = client?;
-    samples.setup = Some(probe.now());
+    probe.started = client.handshake[0];
+    samples.setup = Some(probe.since(client.handshake[1]));
     let mut asker = Asker { probe, samples, client: &client, buffer: vec![0; MAX_DATAGRAM_ROOM] };
-    let asked = asker.talk(is_idle);
+    let asked = asker.talk(on_way);
     let before = probe.calls.calls();
     samples.drops = kernel::drops(&client.socket).map(|drops| (drops, Origin::Kernel));
     samples.retransmits = Some((0, Origin::Measured)); // each was sent once
@@ -50,7 +59,7 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    fn talk(&mut self, is_idle: &dyn Fn() -> bool) -> Talked {
+    fn talk(&mut self, on_way: &OnWay<'_>) -> Talked {
         if self.probe.workload.one_way {
             return self.send_all().map_err(|cause| (Attempt::Send, cause));
         }
@@ -59,7 +68,7 @@ impl Asker<'_> {
         } else {
             self.send_and_receive()?;
         }
-        self.take_stragglers(is_idle).map_err(|cause| (Attempt::Receive, cause))
+        self.take_stragglers(on_way).map_err(|cause| (Attempt::Receive, cause))
     }
 
     fn send_all(&mut self) -> io::Result<()> {
@@ -146,15 +155,17 @@ impl Asker<'_> {
 
     /// What is still on its way: until every message has come or had its time,
     /// and the way is empty.
-    fn take_stragglers(&mut self, is_idle: &dyn Fn() -> bool) -> io::Result<()> {
+    fn take_stragglers(&mut self, on_way: &OnWay<'_>) -> io::Result<()> {
         let last = self.samples.sent.last().copied().unwrap_or_default();
-        let timeout = self.probe.workload.timeout.max(STRAGGLERS);
+        let all = |samples: &Samples| samples.arrivals.len() >= samples.sent.len();
+        if on_way.is_loopback && all(self.samples) {
+            return Ok(()); // which doubles nothing
+        }
         while !self.probe.host.stop.is_asked() {
-            if self.take(STRAGGLERS)?.is_some() || !is_idle() {
+            if self.take(STRAGGLERS)?.is_some() || !(on_way.is_idle)() {
                 continue;
             }
-            let all = self.samples.arrivals.len() >= self.samples.sent.len();
-            if all || self.probe.now() > last + timeout {
+            if all(self.samples) || self.probe.now() > last + self.probe.workload.timeout {
                 break;
             }
         }
