@@ -273,8 +273,7 @@ mod tests {
     use super::*;
 
     fn workload(count: u32) -> Workload {
-        let (interval, timeout) = (Duration::ZERO, Duration::from_millis(100));
-        Workload { count, size: 100, interval, one_way: false, timeout }
+        Workload::new(count, 100, Duration::ZERO, false, ms(100))
     }
 
     fn ms(ms: u64) -> Duration {

@@ -45,6 +45,7 @@ struct Talk<'a> {
     cutter: Cutter<'a>,
     /// What the server has received and not yet sent back.
     echo: VecDeque<u8>,
+    buffer: Vec<u8>,
     closed: [bool; 2],
     progress_at: Duration,
 }
@@ -59,6 +60,7 @@ impl<'a> Talk<'a> {
             rest: Vec::new(),
             cutter: Cutter::new(workload),
             echo: VecDeque::new(),
+            buffer: vec![0; BUFFER_BYTES],
             closed: [false; 2],
             progress_at: Duration::ZERO,
         }
@@ -119,34 +121,32 @@ impl<'a> Talk<'a> {
     }
 
     fn serve(&mut self) -> bool {
-        let mut buffer = [0; BUFFER_BYTES];
-        let got = self.stream.recv(End::Server, &mut buffer);
+        let got = self.stream.recv(End::Server, &mut self.buffer);
         if self.workload.one_way {
-            self.take(&buffer[..got]);
+            self.take(got);
             return got > 0;
         }
-        self.echo.extend(&buffer[..got]);
+        self.echo.extend(&self.buffer[..got]);
         let sent = self.stream.send(End::Server, self.echo.make_contiguous());
         self.echo.drain(..sent);
         got + sent > 0
     }
 
     fn receive(&mut self) -> bool {
-        let mut buffer = [0; BUFFER_BYTES];
-        let got = self.stream.recv(End::Client, &mut buffer);
+        let got = self.stream.recv(End::Client, &mut self.buffer);
         self.calls += u64::from(got > 0);
-        self.take(&buffer[..got]);
+        self.take(got);
         got > 0
     }
 
-    /// Books bytes that have come to who counts.
-    fn take(&mut self, bytes: &[u8]) {
+    /// Books what has come to who counts.
+    fn take(&mut self, got: usize) {
         let now = self.stream.now();
-        if bytes.is_empty() {
+        if got == 0 {
             return;
         }
         self.samples.first_byte.get_or_insert(now);
-        match self.cutter.take(bytes) {
+        match self.cutter.take(&self.buffer[..got]) {
             Ok(numbers) => self.samples.arrivals.extend(numbers.into_iter().map(|number| (number, now))),
             Err(number) => self.fail(Attempt::Receive, &format!("message {number} came with other bytes")),
         }

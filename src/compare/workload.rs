@@ -10,6 +10,7 @@
 //! up to 255 messages. By UDP a message is a datagram; by TCP, which knows no
 //! messages, every `--size` bytes are one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ask::positive_duration;
@@ -63,6 +64,8 @@ pub struct Workload {
     pub one_way: bool,
     /// After which a message is late.
     pub timeout: Duration,
+    /// What follows a message's number.
+    filler: Arc<[u8]>,
 }
 
 impl WorkloadOptions {
@@ -71,13 +74,8 @@ impl WorkloadOptions {
     /// # Errors
     /// Messages too short for their numbers.
     pub fn workload(&self) -> Result<Workload> {
-        let workload = Workload {
-            count: self.count,
-            size: self.size as usize,
-            interval: self.interval.unwrap_or_default(),
-            one_way: self.one_way,
-            timeout: self.timeout,
-        };
+        let interval = self.interval.unwrap_or_default();
+        let workload = Workload::new(self.count, self.size as usize, interval, self.one_way, self.timeout);
         let largest = workload.largest_number();
         if u64::from(self.count) <= largest {
             return Ok(workload);
@@ -91,6 +89,12 @@ impl WorkloadOptions {
 }
 
 impl Workload {
+    /// So many messages of so many bytes.
+    pub fn new(count: u32, size: usize, interval: Duration, one_way: bool, timeout: Duration) -> Workload {
+        let filler = (b'a'..=b'z').cycle().take(size - size.min(NUMBER_BYTES)).collect();
+        Workload { count, size, interval, one_way, timeout, filler }
+    }
+
     fn number_bytes(&self) -> usize {
         self.size.min(NUMBER_BYTES)
     }
@@ -102,27 +106,20 @@ impl Workload {
     /// Message `number`, from 1.
     pub fn message(&self, number: u32) -> Vec<u8> {
         let digits = number.to_be_bytes();
-        let mut message = digits[NUMBER_BYTES - self.number_bytes()..].to_vec();
-        message.extend((0..self.size - message.len()).map(filler));
-        message
+        [&digits[NUMBER_BYTES - self.number_bytes()..], &self.filler].concat()
     }
 
     /// The number of a message that came unchanged; `None` for anything else.
     pub fn number(&self, message: &[u8]) -> Option<u32> {
         let (digits, rest) = message.split_at_checked(self.number_bytes())?;
         let number = digits.iter().fold(0, |number, digit| number << 8 | u32::from(*digit));
-        let whole = message.len() == self.size && rest.iter().enumerate().all(|(at, byte)| *byte == filler(at));
-        (whole && (1..=self.count).contains(&number)).then_some(number)
+        (*rest == *self.filler && (1..=self.count).contains(&number)).then_some(number)
     }
 
     /// When message `number` is due, counted from the first one.
     pub fn due(&self, number: u32) -> Duration {
         self.interval * (number - 1)
     }
-}
-
-fn filler(at: usize) -> u8 {
-    b'a' + (at % 26) as u8
 }
 
 /// Cuts a stream into its messages.
@@ -168,8 +165,7 @@ mod tests {
     use super::*;
 
     fn workload(count: u32, size: usize) -> Workload {
-        let (interval, timeout) = (Duration::ZERO, Duration::from_secs(1));
-        Workload { count, size, interval, one_way: false, timeout }
+        Workload::new(count, size, Duration::ZERO, false, Duration::from_secs(1))
     }
 
     #[test]

@@ -342,9 +342,8 @@ mod tests {
     fn the_first_fates_of_a_seed_are_these_on_every_system() {
         let (arrived, _) = sent_over(&link("--loss 30% --jitter 8ms --duplicate 30% --reorder 30% --seed 7"), 6, ms(1));
         let arrived: Vec<(u32, u64)> = arrived.iter().map(|(number, at)| (*number, at.as_micros() as u64)).collect();
-        let expected = [
-            (2, 5_150), (5, 9_767), (1, 10_836), (6, 14_182), (1, 15_132), (2, 15_400), (5, 16_602), (3, 17_708),
-        ];
+        let expected =
+            [(2, 5_150), (5, 9_767), (1, 10_836), (6, 14_182), (1, 15_132), (2, 15_400), (5, 16_602), (3, 17_708)];
         assert_eq!(arrived, expected);
     }
 
