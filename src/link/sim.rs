@@ -256,6 +256,13 @@ impl Stream {
         self.socket(end).abort();
     }
 
+    /// Whether nothing is on its way, and all that was handed over has been
+    /// acknowledged.
+    pub fn is_idle(&mut self) -> bool {
+        let queued = [End::Client, End::Server].map(|end| self.socket(end).send_queue());
+        self.world.link.is_idle() && queued == [0; 2]
+    }
+
     /// Whether neither end has anything left to say.
     pub fn is_over(&mut self) -> bool {
         !self.socket(End::Client).is_open() && !self.socket(End::Server).is_open()
