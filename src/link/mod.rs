@@ -26,6 +26,7 @@ pub mod log;
 pub mod options;
 pub mod pcap;
 pub mod sim;
+mod snd_nxt;
 
 /// A way along the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

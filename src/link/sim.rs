@@ -23,6 +23,7 @@ use super::Direction;
 use super::impairment::Emulated;
 use super::log::Log;
 use super::options::Link;
+use super::snd_nxt::SndNxt;
 
 /// The hosts' addresses, the client's first.
 pub const ADDRESSES: [Ipv4Address; 2] = [Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2)];
@@ -83,6 +84,7 @@ struct Station {
     interface: Interface,
     port: Port,
     sockets: SocketSet<'static>,
+    snd_nxt: SndNxt,
 }
 
 impl Station {
@@ -95,7 +97,7 @@ impl Station {
         interface.update_ip_addrs(|addresses| {
             let _ = addresses.push(own); // there is room for two
         });
-        Station { end, interface, port, sockets: SocketSet::new(Vec::new()) }
+        Station { end, interface, port, sockets: SocketSet::new(Vec::new()), snd_nxt: SndNxt::default() }
     }
 }
 
@@ -122,7 +124,8 @@ impl World {
             let mut sent = false;
             for host in &mut self.hosts {
                 host.interface.poll(instant(self.now), &mut host.port, &mut host.sockets);
-                for bytes in host.port.outbox.drain(..) {
+                for mut bytes in host.port.outbox.drain(..) {
+                    host.snd_nxt.put_right(&mut bytes);
                     self.link.send(host.end.direction(), self.now, bytes);
                     sent = true;
                 }
