@@ -243,7 +243,9 @@ fn impossible_links_are_usage_errors_and_nothing_is_opened() {
         "--one-way --reply",
         "--tcp 127.0.0.1:1",
         "--tcp 127.0.0.1:1 --udp 127.0.0.1:1 --loss 5%",
-        "--pcap /tmp/never.pcap",
+        "--tcp 127.0.0.1:1 --udp 127.0.0.1:1 --ladder",
+        "--tcp 127.0.0.1:1 --udp 127.0.0.1:1 --pcap never.pcap",
+        "--ladder --csv",
         "--csv --json",
     ];
     for args in impossible {

@@ -4,9 +4,12 @@
 //! - [`workload`]: what is sent; [`sockets`]: by the system's own sockets;
 //!   [`virtual_time`]: over an emulated link, by a stack of our own
 //! - [`stats`]: from samples to figures, and what each of them means
+//! - [`packets`]: each packet of an emulated link; [`ladder`]: drawn in time
 //! - [`table`], [`words`]: for people; JSON and [`csv`] for programs
 
 pub mod csv;
+pub mod ladder;
+pub mod packets;
 pub mod progress;
 pub mod sockets;
 pub mod stats;
@@ -20,6 +23,7 @@ use std::path::PathBuf;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use self::packets::Packet;
 use self::progress::Progress;
 use self::sockets::{Far, Route};
 use self::stats::Column;
@@ -54,8 +58,11 @@ pub struct Args {
     udp: Option<Addr>,
     #[command(flatten)]
     link: link::options::LinkOptions,
+    /// Draw each packet's way in time (without a link: over --link sim)
+    #[arg(long, conflicts_with = "csv", help_heading = "Output")]
+    ladder: bool,
     /// Write what arrived to FILE, for Wireshark, and what was lost to a second
-    /// file beside it (with a link)
+    /// file beside it (without a link: over --link sim)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pcap: Option<PathBuf>,
     /// The figures as comma-separated values
@@ -77,6 +84,18 @@ pub struct Comparison {
     /// What became of each packet, where a link was emulated.
     #[serde(rename = "log", skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
+    /// Each packet, with `--ladder`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packets: Option<Packets>,
+}
+
+/// Each protocol's packets.
+#[derive(Debug, serde::Serialize)]
+pub struct Packets {
+    /// TCP's.
+    pub tcp: Vec<Packet>,
+    /// UDP's.
+    pub udp: Vec<Packet>,
 }
 
 /// The workload, as `--json` has it.
@@ -106,7 +125,8 @@ pub struct Logs {
 impl Args {
     /// Runs it to its end.
     pub fn run(&self, host: &Host) -> Result<Status> {
-        let (workload, link) = (self.workload.workload()?, self.link.link(drawn_seed())?);
+        let wants_packets = self.ladder || self.pcap.is_some();
+        let (workload, link) = (self.workload.workload()?, self.link.link(wants_packets, drawn_seed())?);
         self.check(&workload, link.as_ref())?;
         let comparison = self.compare(host, &workload, link)?;
         if let (Some(path), Some(logs)) = (&self.pcap, &comparison.logs) {
@@ -163,15 +183,33 @@ impl Args {
         let Some(link) = link else {
             let (tcp, udp) = self.over_real_sockets(host, workload, &progress);
             let seed = self.link.seed.unwrap_or(0);
-            return Ok(Comparison { workload: Sent::new(workload, seed), link: None, tcp, udp, logs: None });
+            return Ok(Comparison {
+                workload: Sent::new(workload, seed),
+                link: None,
+                tcp,
+                udp,
+                logs: None,
+                packets: None,
+            });
         };
         let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
         let (tcp, tcp_log) = virtual_time::tcp(&link, workload, kept);
         let (udp, udp_log) = virtual_time::udp(&link, workload, kept);
         let logs = Logs { tcp: tcp_log, udp: udp_log };
+        let packets = self.ladder.then(|| Packets {
+            tcp: packets::packets(&logs.tcp, workload),
+            udp: packets::packets(&logs.udp, workload),
+        });
         let tcp = Column::of(workload, tcp.with_log(&logs.tcp));
         let udp = Column::of(workload, udp.with_log(&logs.udp));
-        Ok(Comparison { workload: Sent::new(workload, link.seed), link: Some(link), tcp, udp, logs: Some(logs) })
+        Ok(Comparison {
+            workload: Sent::new(workload, link.seed),
+            link: Some(link),
+            tcp,
+            udp,
+            logs: Some(logs),
+            packets,
+        })
     }
 
     fn over_real_sockets(&self, host: &Host, workload: &Workload, progress: &Progress) -> (Column, Column) {
@@ -187,9 +225,10 @@ impl Args {
     }
 
     fn text(&self, host: &Host, workload: &Workload, comparison: &Comparison) -> String {
+        let ladders = comparison.packets.as_ref().map(ladders).unwrap_or_default();
         let table = table::table(comparison);
         if !host.report.wants_messages() {
-            return table;
+            return ladders + &table;
         }
         let over = match (&self.tcp, &self.udp, &comparison.link) {
             (Some(tcp), Some(udp), _) => format!("to tcp {tcp} and udp {udp}"),
@@ -197,8 +236,20 @@ impl Args {
             _ => "over loopback, by the system's own TCP and UDP".into(),
         };
         let sentences = words::sentences(workload, comparison);
-        format!("{}\n\n{table}\n{sentences}", words::heading(workload, &over))
+        format!("{}\n\n{ladders}{table}\n{sentences}", words::heading(workload, &over))
     }
+}
+
+/// One after the other, or where the window is wide enough, side by side.
+fn ladders(packets: &Packets) -> String {
+    let (tcp, udp) = (ladder::ladder("TCP", &packets.tcp), ladder::ladder("UDP", &packets.udp));
+    let columns = terminal_size::terminal_size().map_or(ladder::WIDTH, |(columns, _)| usize::from(columns.0));
+    let lines = if columns > 2 * ladder::WIDTH + 1 {
+        ladder::beside(tcp, udp)
+    } else {
+        [tcp, vec![String::new()], udp].concat()
+    };
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect::<String>() + "\n"
 }
 
 /// A seed where none was given: told, so that it can be given next time.

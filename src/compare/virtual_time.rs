@@ -314,7 +314,7 @@ mod tests {
 
     fn link(options: &str) -> Option<Link> {
         let line: Line = clap::Parser::parse_from(["link", "--link=sim"].into_iter().chain(options.split_whitespace()));
-        line.options.link(1).unwrap()
+        line.options.link(false, 1).unwrap()
     }
 
     /// Links on which TCP comes through, workloads of both kinds.

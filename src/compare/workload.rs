@@ -111,9 +111,15 @@ impl Workload {
 
     /// The number of a message that came unchanged; `None` for anything else.
     pub fn number(&self, message: &[u8]) -> Option<u32> {
-        let (digits, rest) = message.split_at_checked(self.number_bytes())?;
-        let number = digits.iter().fold(0, |number, digit| number << 8 | u32::from(*digit));
+        let number = self.number_of_start(message)?;
+        let rest = &message[self.number_bytes()..];
         (*rest == *self.filler && (1..=self.count).contains(&number)).then_some(number)
+    }
+
+    /// The number at the beginning of a message, whatever follows.
+    pub fn number_of_start(&self, bytes: &[u8]) -> Option<u32> {
+        let (digits, _) = bytes.split_at_checked(self.number_bytes())?;
+        Some(digits.iter().fold(0, |number, digit| number << 8 | u32::from(*digit)))
     }
 
     /// When message `number` is due, counted from the first one.

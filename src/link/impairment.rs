@@ -239,7 +239,7 @@ mod tests {
 
     fn link(options: &str) -> Link {
         let line = Line::parse_from(["link", "--link=sim"].into_iter().chain(options.split_whitespace()));
-        line.options.link(1).unwrap().unwrap()
+        line.options.link(false, 1).unwrap().unwrap()
     }
 
     fn ms(ms: u64) -> Duration {
@@ -358,7 +358,7 @@ mod tests {
                      --jitter {jitter}ms {rate} --seed {seed}"
                 );
                 let line = Line::parse_from(["link"].into_iter().chain(options.split_whitespace()));
-                line.options.link(1).ok().flatten()
+                line.options.link(false, 1).ok().flatten()
             },
         )
     }

@@ -102,15 +102,16 @@ pub struct Link {
 }
 
 impl LinkOptions {
-    /// The link asked for, if any was; `seed` where none was named.
+    /// The link asked for, if any was, or one `is_wanted` all the same; `seed`
+    /// where none was named.
     ///
     /// # Errors
     /// Losses too many for bursts so short.
-    pub fn link(&self, seed: u64) -> Result<Option<Link>> {
+    pub fn link(&self, is_wanted: bool, seed: u64) -> Result<Option<Link>> {
         let LinkOptions { loss, burst, delay, jitter, duplicate, reorder, rate, mtu, queue, .. } = self;
         let shares = loss.is_some() || duplicate.is_some() || reorder.is_some();
         let others = delay.is_some() || jitter.is_some() || rate.is_some() || mtu.is_some() || queue.is_some();
-        if self.link.is_none() && !shares && !others && burst.is_none() {
+        if self.link.is_none() && !is_wanted && !shares && !others && burst.is_none() {
             return Ok(None);
         }
         let link = Link {
@@ -383,16 +384,16 @@ mod tests {
     fn bursts_too_short_for_their_losses_are_impossible() {
         let options =
             |loss: &str, burst| LinkOptions { loss: loss.parse().ok(), burst: Some(burst), ..LinkOptions::default() };
-        assert!(options("80%", 4).link(1).is_ok());
-        assert!(options("81%", 4).link(1).is_err());
-        assert!(options("100%", 4).link(1).is_ok());
-        assert!(options("81%", 1).link(1).is_ok(), "each by itself: runs are as long as chance has it");
+        assert!(options("80%", 4).link(false, 1).is_ok());
+        assert!(options("81%", 4).link(false, 1).is_err());
+        assert!(options("100%", 4).link(false, 1).is_ok());
+        assert!(options("81%", 1).link(false, 1).is_ok(), "each by itself: runs are as long as chance has it");
     }
 
     #[test]
     fn any_option_of_a_link_makes_one_and_a_seed_does_not() {
-        assert_eq!(LinkOptions { seed: Some(7), ..LinkOptions::default() }.link(1).unwrap(), None);
-        let link = LinkOptions { loss: Some(Share::NONE), ..LinkOptions::default() }.link(1).unwrap().unwrap();
+        assert_eq!(LinkOptions { seed: Some(7), ..LinkOptions::default() }.link(false, 1).unwrap(), None);
+        let link = LinkOptions { loss: Some(Share::NONE), ..LinkOptions::default() }.link(false, 1).unwrap().unwrap();
         assert_eq!((link.kind, link.seed), (Kind::Sim, 1));
     }
 }
