@@ -5,6 +5,7 @@
 //!   [`virtual_time`]: over an emulated link, by a stack of our own
 //! - [`stats`]: from samples to figures, and what each of them means
 //! - [`packets`]: each packet of an emulated link; [`ladder`]: drawn in time
+//! - [`sweep`]: over links that lose more and more
 //! - [`table`], [`words`]: for people; JSON and [`csv`] for programs
 
 pub mod csv;
@@ -13,6 +14,7 @@ pub mod packets;
 pub mod progress;
 pub mod sockets;
 pub mod stats;
+pub mod sweep;
 pub mod table;
 pub mod virtual_time;
 pub mod words;
@@ -27,6 +29,7 @@ use self::packets::Packet;
 use self::progress::Progress;
 use self::sockets::{Far, Route};
 use self::stats::Column;
+use self::sweep::{Point, Sweep};
 use self::workload::Workload;
 use crate::error::{Attempt, Error, Result, Status};
 use crate::link::log::{Counts, Log};
@@ -51,10 +54,11 @@ pub struct Args {
     #[command(flatten)]
     workload: workload::WorkloadOptions,
     /// Ask this TCP echo server instead of our own
-    #[arg(long, value_name = "ADDR", requires = "udp", conflicts_with_all = ["one_way", "link"])]
+    #[arg(long, value_name = "ADDR", requires = "udp", conflicts_with_all = ["one_way", "link"],
+        help_heading = "Servers")]
     tcp: Option<Addr>,
     /// Ask this UDP echo server instead of our own
-    #[arg(long, value_name = "ADDR", requires = "tcp")]
+    #[arg(long, value_name = "ADDR", requires = "tcp", help_heading = "Servers")]
     udp: Option<Addr>,
     #[command(flatten)]
     link: link::options::LinkOptions,
@@ -65,6 +69,10 @@ pub struct Args {
     /// file beside it (without a link: over --link sim)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pcap: Option<PathBuf>,
+    /// Try these shares of losses as well, such as loss=0,1%,2%,5% (without a
+    /// link: over --link sim)
+    #[arg(long, value_name = "loss=LIST", conflicts_with = "csv", help_heading = "Output")]
+    sweep: Option<Sweep>,
     /// The figures as comma-separated values
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     csv: bool,
@@ -87,6 +95,9 @@ pub struct Comparison {
     /// Each packet, with `--ladder`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets: Option<Packets>,
+    /// The same over other links, with `--sweep`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Vec<Point>>,
 }
 
 /// Each protocol's packets.
@@ -125,8 +136,8 @@ pub struct Logs {
 impl Args {
     /// Runs it to its end.
     pub fn run(&self, host: &Host) -> Result<Status> {
-        let wants_packets = self.ladder || self.pcap.is_some();
-        let (workload, link) = (self.workload.workload()?, self.link.link(wants_packets, drawn_seed())?);
+        let needs_link = self.ladder || self.pcap.is_some() || self.sweep.is_some();
+        let (workload, link) = (self.workload.workload()?, self.link.link(needs_link, drawn_seed())?);
         self.check(&workload, link.as_ref())?;
         let comparison = self.compare(host, &workload, link)?;
         if let (Some(path), Some(logs)) = (&self.pcap, &comparison.logs) {
@@ -182,34 +193,18 @@ impl Args {
         let progress = Progress::new(&host.report, workload.count);
         let Some(link) = link else {
             let (tcp, udp) = self.over_real_sockets(host, workload, &progress);
-            let seed = self.link.seed.unwrap_or(0);
-            return Ok(Comparison {
-                workload: Sent::new(workload, seed),
-                link: None,
-                tcp,
-                udp,
-                logs: None,
-                packets: None,
-            });
+            let workload = Sent::new(workload, self.link.seed.unwrap_or(0));
+            return Ok(Comparison { workload, link: None, tcp, udp, logs: None, packets: None, sweep: None });
         };
+        let sweep = self.sweep.as_ref().map(|sweep| swept(sweep, &link, workload)).transpose()?;
         let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
-        let (tcp, tcp_log) = virtual_time::tcp(&link, workload, kept);
-        let (udp, udp_log) = virtual_time::udp(&link, workload, kept);
-        let logs = Logs { tcp: tcp_log, udp: udp_log };
+        let (tcp, udp, logs) = over_link(&link, workload, kept);
         let packets = self.ladder.then(|| Packets {
             tcp: packets::packets(&logs.tcp, workload),
             udp: packets::packets(&logs.udp, workload),
         });
-        let tcp = Column::of(workload, tcp.with_log(&logs.tcp));
-        let udp = Column::of(workload, udp.with_log(&logs.udp));
-        Ok(Comparison {
-            workload: Sent::new(workload, link.seed),
-            link: Some(link),
-            tcp,
-            udp,
-            logs: Some(logs),
-            packets,
-        })
+        let workload = Sent::new(workload, link.seed);
+        Ok(Comparison { workload, link: Some(link), tcp, udp, logs: Some(logs), packets, sweep })
     }
 
     fn over_real_sockets(&self, host: &Host, workload: &Workload, progress: &Progress) -> (Column, Column) {
@@ -226,7 +221,8 @@ impl Args {
 
     fn text(&self, host: &Host, workload: &Workload, comparison: &Comparison) -> String {
         let ladders = comparison.packets.as_ref().map(ladders).unwrap_or_default();
-        let table = table::table(comparison);
+        let sweep = comparison.sweep.as_ref().map(|points| format!("\n{}", sweep::table(points))).unwrap_or_default();
+        let table = table::table(comparison) + &sweep;
         if !host.report.wants_messages() {
             return ladders + &table;
         }
@@ -238,6 +234,24 @@ impl Args {
         let sentences = words::sentences(workload, comparison);
         format!("{}\n\n{ladders}{table}\n{sentences}", words::heading(workload, &over))
     }
+}
+
+/// Both protocols over the same link, each with all of it to itself.
+fn over_link(link: &Link, workload: &Workload, kept: usize) -> (Column, Column, Logs) {
+    let (tcp, tcp_log) = virtual_time::tcp(link, workload, kept);
+    let (udp, udp_log) = virtual_time::udp(link, workload, kept);
+    let tcp = Column::of(workload, tcp.with_log(&tcp_log));
+    let udp = Column::of(workload, udp.with_log(&udp_log));
+    (tcp, udp, Logs { tcp: tcp_log, udp: udp_log })
+}
+
+fn swept(sweep: &Sweep, link: &Link, workload: &Workload) -> Result<Vec<Point>> {
+    let links = sweep.0.iter().map(|loss| link.with_loss(*loss)).collect::<Result<Vec<Link>>>()?;
+    let point = |link: &Link| {
+        let (tcp, udp, _) = over_link(link, workload, HEADER_BYTES);
+        Point { loss: link.loss, tcp, udp }
+    };
+    Ok(links.iter().map(point).collect())
 }
 
 /// One after the other, or where the window is wide enough, side by side.
