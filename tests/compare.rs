@@ -296,6 +296,47 @@ fn anstream_free(text: &str) -> String {
     plain
 }
 
+/// The ladder's lines of one protocol.
+fn ladder<'a>(run: &'a Run, name: &str) -> Vec<&'a str> {
+    let lines = run.stdout.lines().skip_while(|line| !line.starts_with(&format!("{name}: ")));
+    lines.take_while(|line| !line.is_empty()).skip(2).collect()
+}
+
+#[test]
+fn the_ladder_has_a_line_for_each_packet_and_copy() {
+    let link = "--loss 20% --duplicate 20% --reorder 10% --jitter 5ms --count 20 --interval 3ms --seed 7";
+    let run = compare(&format!("{link} --ladder")).succeeded();
+    let object = object(&format!("{link} --ladder"));
+    for (name, proto) in [("TCP", "tcp"), ("UDP", "udp")] {
+        let (lines, packets) = (ladder(&run, name), object["packets"][proto].as_array().unwrap());
+        let sum = |field: &str| -> u64 {
+            ["forward", "backward"].iter().map(|way| object["log"][proto][*way][field].as_u64().unwrap()).sum()
+        };
+        let with = |part: &str| lines.iter().filter(|line| line.contains(part)).count() as u64;
+        assert_eq!(packets.len() as u64, sum("packets"));
+        assert_eq!(lines.len() as u64, sum("packets") + sum("duplicated"), "{run:#?}");
+        assert_eq!((with("✗ lost") + with("lost ✗"), with("a copy")), (sum("lost"), sum("duplicated")), "{run:#?}");
+        assert_eq!(with("overtaken"), sum("reordered"), "{run:#?}");
+        let again: u64 = packets.iter().map(|packet| packet["again"].as_u64().unwrap()).sum();
+        assert_eq!(object[proto]["retransmits"].as_u64(), Some(again));
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_sweep_tries_each_share_of_losses() {
+    let args = "--rate 1mbit --one-way --interval 9ms --size 1000 --count 200 --seed 7 --sweep loss=0,2%,20%";
+    let object = object(args);
+    let points = object["sweep"].as_array().unwrap();
+    assert_eq!(points.iter().map(|point| point["loss"].as_f64().unwrap()).collect::<Vec<_>>(), [0.0, 0.02, 0.2]);
+    let rate = |at: usize, proto: &str| points[at][proto]["throughput_bps"].as_u64().unwrap();
+    assert!(rate(0, "tcp") > 4 * rate(2, "tcp"), "losses slow TCP down: {object:#}");
+    assert!(rate(0, "udp") < 2 * rate(2, "udp"), "and UDP hardly: {object:#}");
+    assert_eq!(compare(args).succeeded().stdout.lines().filter(|line| line.contains("kbit/s  ")).count(), 3 + 1);
+    compare("--sweep loss=0,150%").ended(2);
+    compare("--sweep delay=1ms").ended(2);
+}
+
 #[test]
 fn a_csv_has_a_line_for_each_figure() {
     let run = compare("--link sim --loss 5% --seed 7 --csv").succeeded();
