@@ -433,3 +433,20 @@ fn the_trace_shows_the_calls_that_are_counted() {
         assert_eq!(object[proto]["calls"].as_u64(), Some(of_the_client(kind)), "{proto}");
     }
 }
+
+/// What a page shows of a command is what the command prints, to the byte:
+/// over a simulated link it always does.
+#[test]
+fn the_handouts_transcripts_are_what_is_printed() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("labs/compare/README.md")).unwrap();
+    let mut shown = 0;
+    for block in page.split("```console\n").skip(1) {
+        let transcript = block.split("\n```").next().unwrap();
+        let (command, printed) = transcript.split_once('\n').unwrap();
+        let args = command.strip_prefix("$ netlab compare ").unwrap();
+        let run = compare(args).succeeded();
+        assert_eq!(run.stdout.trim_end(), printed, "{command}");
+        shown += 1;
+    }
+    assert!(shown > 3, "{shown} transcripts");
+}

@@ -146,11 +146,15 @@ fn line(
     format!("{client:>TIME_WIDTH$} │{style}{between:<BETWEEN$}{style:#}│ {server:<TIME_WIDTH$}")
 }
 
-/// `20.0 ms`, `1234.5 ms`: always the same unit, so that times can be
-/// subtracted by eye. In whole numbers, which round the same everywhere.
+/// `20.0 ms`, `1234.5 ms`: in one unit, so that times can be subtracted by eye,
+/// until it would not fit. In whole numbers, which round the same everywhere.
 fn clock(time: Duration) -> String {
-    let tenths = (time.as_micros() + 50) / 100;
-    format!("{}.{} ms", tenths / 10, tenths % 10)
+    const FITS: u128 = 1_000_000_000;
+    let (tenths, unit) = match time.as_micros() {
+        micros @ ..FITS => ((micros + 50) / 100, "ms"),
+        micros => ((micros + 50_000) / 100_000, "s"),
+    };
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 impl Loss {

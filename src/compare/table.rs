@@ -1,14 +1,12 @@
 //! The two columns, for people: at most 80 wide.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
 use super::Comparison;
 use super::stats::{Column, Figure, Value};
 use crate::report::RoundTrips;
-use crate::report::human::duration;
 
 const HEAD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -79,9 +77,15 @@ fn trip(label: &str, trips: &RoundTrips) -> Option<u64> {
     }
 }
 
-/// As elsewhere; below 0.01 ms in microseconds.
+/// In one unit, so that two columns can be compared at a glance; only what
+/// would be 0.00 ms is in microseconds. Whole numbers round the same
+/// everywhere.
 pub fn time(us: u64) -> String {
-    if us < 10 { format!("{us} us") } else { duration(Duration::from_micros(us)) }
+    match us {
+        0..10 => format!("{us} us"),
+        10..995 => format!("0.{:02} ms", (us + 5) / 10),
+        _ => format!("{}.{} ms", grouped((us + 50) / 1_000), (us + 50) % 1_000 / 100),
+    }
 }
 
 /// `1,234,567`.
@@ -122,6 +126,22 @@ mod tests {
         let table = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")];
         for (count, text) in table {
             assert_eq!(grouped(count), text);
+        }
+    }
+
+    #[test]
+    fn a_time_is_in_milliseconds() {
+        let table = [
+            (0, "0 us"),
+            (9, "9 us"),
+            (10, "0.01 ms"),
+            (994, "0.99 ms"),
+            (995, "1.0 ms"),
+            (20_000, "20.0 ms"),
+            (1_234_567, "1,234.6 ms"),
+        ];
+        for (us, text) in table {
+            assert_eq!(time(us), text);
         }
     }
 
