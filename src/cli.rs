@@ -108,6 +108,12 @@ enum Command {
     /// A protocol of messages, and its end
     #[command(alias = "capitalize")]
     CapitalizeServer(labs::capitalize_server::Args),
+    /// Many clients who speak to each other, and download files
+    #[command(after_help = "Examples:
+  netlab chat server 2000
+  netlab chat client alice localhost 2000
+  nc localhost 2000")]
+    Chat(labs::chat::Args),
     /// TCP and UDP side by side
     #[command(after_help = "Examples:
   netlab compare
@@ -152,6 +158,7 @@ impl Command {
             Command::Broadcast(args) => Some(("broadcast", args)),
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
+            Command::Chat(args) => Some(("chat", args)),
             Command::Compare(_) | Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
         }
     }

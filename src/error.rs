@@ -44,6 +44,8 @@ pub enum Attempt {
     Write,
     /// Setting TCP and UDP side by side.
     Compare,
+    /// A file that somebody sends.
+    Download,
 }
 
 impl Attempt {
@@ -63,6 +65,7 @@ impl Attempt {
             Attempt::Read => "read",
             Attempt::Write => "write",
             Attempt::Compare => "compare",
+            Attempt::Download => "download",
         }
     }
 }

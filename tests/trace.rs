@@ -541,4 +541,13 @@ fn a_number_that_one_thread_closes_while_another_gets_it_is_read_right() {
 ";
     let calls: Vec<String> = support::strace::parse_strace(text).iter().map(|call| call.text.clone()).collect();
     assert_eq!(calls.iter().filter(|call| call.starts_with("close 4")).count(), 2, "{calls:?}");
+    // A file of that number, whose close another thread's socket overtakes.
+    let text = "\
+1 close(4 <unfinished ...>
+2 socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_TCP) = 4
+1 <... close resumed>)              = 0
+2 close(4)                          = 0
+";
+    let calls: Vec<String> = support::strace::parse_strace(text).iter().map(|call| call.text.clone()).collect();
+    assert_eq!(calls, ["socket AF_INET SOCK_STREAM = 4", "close 4 = 0"]);
 }

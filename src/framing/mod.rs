@@ -31,6 +31,7 @@ use std::fmt::Write;
 pub mod auto;
 pub mod numbered;
 pub mod sealed;
+mod secret;
 pub mod you_are;
 
 pub use auto::{AutoFramer, FIRST_QUIET, LATER_QUIET, MAX_MESSAGE_BYTES, Message, Overlong};
@@ -58,6 +59,8 @@ impl LineEnd {
         }
     }
 }
+
+pub use self::secret::{Masker, masked};
 
 /// Characters that change the direction of the text around them (Unicode
 /// Standard Annex 9) or break the line where no `\n` is: with them a message

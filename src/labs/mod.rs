@@ -5,6 +5,7 @@
 
 pub mod broadcast;
 pub mod capitalize_server;
+pub mod chat;
 pub mod mt_server;
 pub mod multicast;
 pub mod stage;
@@ -71,4 +72,5 @@ pub const DEMOS: &[(&str, Demo)] = &[
     ("broadcast", broadcast::demo),
     ("mt-server", mt_server::demo),
     ("capitalize-server", capitalize_server::demo),
+    ("chat", chat::demo::demo),
 ];

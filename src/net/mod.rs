@@ -5,20 +5,24 @@
 //! - [`socket`]: one socket and its calls, each traced by [`trace`], whose
 //!   words are in [`meaning`]; [`options`]: what socket2 has no method for
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
-//!   for the events model; [`kernel`]: what the kernel counts on them
-//! - [`host`], [`stop`]: what a lab's end has from the machine it runs on
+//!   for the events model; [`tls`]: what makes a connection secret;
+//!   [`kernel`]: what the kernel counts on a socket
+//! - [`host`], [`stop`]: what a lab's end has from the machine it runs on;
+//!   [`last_words`]: what clients hear when it dies of a signal
 
 pub mod addr;
 pub mod group;
 pub mod host;
 pub mod interface;
 pub mod kernel;
+pub mod last_words;
 pub mod meaning;
 pub mod options;
 pub mod polled;
 pub mod socket;
 pub mod stop;
 pub mod tcp;
+pub mod tls;
 pub mod trace;
 pub mod udp;
 

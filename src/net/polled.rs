@@ -7,6 +7,9 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+#[cfg(unix)]
+use super::last_words::Registered;
+use super::last_words::Speech;
 use super::socket::{self, Socket};
 use super::trace::{Call, Trace};
 
@@ -25,6 +28,8 @@ pub struct PolledListener {
 pub struct PolledStream {
     inner: Option<mio::net::TcpStream>,
     trace: Trace,
+    #[cfg(unix)]
+    last_words: Option<Registered>,
 }
 
 impl PolledListener {
@@ -49,11 +54,31 @@ impl PolledListener {
         };
         self.trace.end(span, call, value);
         let (stream, peer) = result?;
-        Ok((PolledStream { inner: Some(stream), trace: self.trace.clone() }, peer))
+        Ok((PolledStream::new(stream, self.trace.clone()), peer))
     }
 }
 
 impl PolledStream {
+    fn new(stream: mio::net::TcpStream, trace: Trace) -> PolledStream {
+        PolledStream {
+            inner: Some(stream),
+            trace,
+            #[cfg(unix)]
+            last_words: None,
+        }
+    }
+
+    /// Should the process die of a signal, this client is told
+    /// ([`last_words`](super::last_words)).
+    #[cfg_attr(not(unix), allow(unused_variables, clippy::unused_self, reason = "there are no such signals"))]
+    pub fn has_last_words(&mut self, speech: Speech) {
+        #[cfg(unix)]
+        {
+            use std::os::fd::AsRawFd;
+            self.last_words = Registered::new(self.inner().as_raw_fd(), speech);
+        }
+    }
+
     fn inner(&self) -> &mio::net::TcpStream {
         self.inner.as_ref().expect("open until dropped")
     }
@@ -65,7 +90,12 @@ impl PolledStream {
 
     /// `send(2)`.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner().try_io(|| socket::send(&SockRef::from(self.inner()), &self.trace, bytes))
+        let sent = self.inner().try_io(|| socket::send(&SockRef::from(self.inner()), &self.trace, bytes))?;
+        #[cfg(unix)]
+        if let Some(last_words) = &self.last_words {
+            last_words.sent(&bytes[..sent]);
+        }
+        Ok(sent)
     }
 
     /// `getsockname(2)`.
@@ -81,6 +111,8 @@ impl PolledStream {
 
 impl Drop for PolledStream {
     fn drop(&mut self) {
+        #[cfg(unix)]
+        drop(self.last_words.take()); // while the number is still this socket's
         if let Some(stream) = self.inner.take() {
             socket::close(std::net::TcpStream::from(stream).into(), &self.trace);
         }

@@ -5,7 +5,7 @@
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         Ok(_) => Err("is longer than a year".into()),
         Err(error) => Err(format!("{error}: write a time such as 250ms, 30s or 1m30s")),
     }
+}
+
+/// Ends the process at once: the second Ctrl-C, where it came as a key.
+pub fn exit_as_killed() -> ! {
+    process::exit(KILLED_BY_SIGINT)
 }
 
 /// Something that waits and can be woken.
@@ -46,6 +51,7 @@ pub struct Stop(Arc<Inner>);
 struct Inner {
     asked: AtomicBool,
     by_signals: AtomicBool,
+    reason: OnceLock<String>,
     waiters: Mutex<Waiters>,
     changed: Condvar,
     /// Held while the waiters are woken.
@@ -67,6 +73,17 @@ impl Stop {
     /// Whether to stop.
     pub fn is_asked(&self) -> bool {
         self.0.asked.load(Ordering::Acquire)
+    }
+
+    /// Why it was asked for, for those who are told.
+    pub fn reason(&self) -> &str {
+        self.0.reason.get().map_or("it was stopped", String::as_str)
+    }
+
+    /// Asks everyone to stop, and says why.
+    pub fn ask_because(&self, reason: impl Into<String>) {
+        let _ = self.0.reason.set(reason.into()); // whoever was first is the reason
+        self.ask();
     }
 
     /// Asks everyone to stop, and wakes those who wait.
@@ -120,7 +137,7 @@ impl Stop {
         let timer = move || {
             thread::sleep(time);
             if let Some(inner) = stop.upgrade() {
-                Stop(inner).ask();
+                Stop(inner).ask_because("its time is over");
             }
         };
         // Without a thread to spare, the run is merely not limited in time.
@@ -149,7 +166,7 @@ impl Stop {
             if stop.is_asked() {
                 process::exit(KILLED_BY_SIGINT);
             }
-            stop.ask();
+            stop.ask_because("it was stopped by its operator");
         });
         leave_signals_to_that_thread();
     }

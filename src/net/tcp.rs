@@ -77,6 +77,35 @@ pub fn connect(
     connected.map_err(|error| with_server_hint(host, error, addrs[0]))
 }
 
+/// Notices within half a minute that the peer's host is gone: a pulled cable
+/// sends neither FIN nor RST, and who only listens would wait for ever.
+///
+/// Two clocks are needed. Keep-alive asks a silent peer whether it is there;
+/// the user timeout is for bytes of ours that nobody acknowledges, which else
+/// are sent again for a quarter of an hour (RFC 1122, section 4.2.3.6; RFC
+/// 5482).
+pub fn notice_silence(socket: &Socket) -> io::Result<()> {
+    socket.set_option("SOL_SOCKET", "SO_KEEPALIVE", 1, |socket| socket.set_keepalive(true))?;
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::setsockopt;
+        use nix::sys::socket::sockopt::{TcpKeepCount, TcpKeepIdle, TcpKeepInterval, TcpUserTimeout};
+        let set = |name, value: u32, set: fn(&socket2::Socket, u32) -> nix::Result<()>| {
+            socket.set_option("IPPROTO_TCP", name, value, |socket| set(socket, value).map_err(io::Error::from))
+        };
+        set("TCP_KEEPIDLE", 15, |socket, value| setsockopt(socket, TcpKeepIdle, &value))?;
+        set("TCP_KEEPINTVL", 5, |socket, value| setsockopt(socket, TcpKeepInterval, &value))?;
+        set("TCP_KEEPCNT", 3, |socket, value| setsockopt(socket, TcpKeepCount, &value))?;
+        set("TCP_USER_TIMEOUT", 30_000, |socket, value| setsockopt(socket, TcpUserTimeout, &value))?;
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let times = socket2::TcpKeepalive::new().with_time(Duration::from_secs(15));
+        socket.set_option("IPPROTO_TCP", "TCP_KEEPALIVE", 15, |socket| socket.set_tcp_keepalive(&times))?;
+    }
+    Ok(())
+}
+
 /// Where nothing listens, says how to start what should.
 pub(super) fn with_server_hint(host: &Host, error: Error, addr: SocketAddr) -> Error {
     match error.kind() {

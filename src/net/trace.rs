@@ -11,13 +11,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::meaning::{self, Facts};
-use crate::framing::quoted;
+use crate::framing::{Masker, quoted};
 use crate::report::{BlockedLine, CallLine, Proto, Report};
 
 /// When a call that waits is mentioned: early enough to answer "does it
@@ -96,7 +96,18 @@ impl Call<'_> {
         }
     }
 
-    fn args(&self) -> String {
+    /// The bytes sent or received, and how many of them the call took.
+    fn payload(&self, value: Result<i64, &io::Error>) -> Option<(&[u8], usize)> {
+        match self {
+            Call::Send { bytes, .. } => Some((bytes, value.unwrap_or(0).max(0) as usize)),
+            Call::Recv { bytes, .. } => Some((bytes, bytes.len())),
+            _ => None,
+        }
+    }
+
+    /// `shown` is how a payload is shown that may not be seen as it is.
+    fn args(&self, masked: Option<&[u8]>) -> String {
+        let shown = |bytes: &[u8]| quoted(masked.unwrap_or(bytes), SHOWN_BYTES);
         match self {
             Call::Socket { v6, proto } => {
                 let family = if *v6 { "AF_INET6" } else { "AF_INET" };
@@ -138,11 +149,6 @@ impl Call<'_> {
     }
 }
 
-/// `"hello\n"`, cut after 32 bytes as `strace` does.
-fn shown(bytes: &[u8]) -> String {
-    quoted(bytes, SHOWN_BYTES)
-}
-
 /// A recorder of socket calls, or none: without `--trace` it costs a test of
 /// one pointer.
 #[derive(Clone, Default)]
@@ -165,6 +171,8 @@ impl Counter {
 struct Tracer {
     report: Arc<dyn Report>,
     role: &'static str,
+    /// Payloads may have passwords in them.
+    hides_passwords: AtomicBool,
     kept: Mutex<Kept>,
 }
 
@@ -173,6 +181,8 @@ struct Kept {
     calls: u64,
     spans: u64,
     facts: HashMap<Fd, Facts>,
+    /// What hides passwords, a descriptor and direction each.
+    maskers: HashMap<(Fd, &'static str), Masker>,
     waiting: HashMap<u64, Waiting>,
 }
 
@@ -210,7 +220,8 @@ impl Trace {
     /// Traces to `report`; calls of the main thread are `role`'s (`client`,
     /// `server`), those of other threads go by the thread's name.
     pub fn to(report: Arc<dyn Report>, role: &'static str) -> Trace {
-        let tracer = Arc::new(Tracer { report, role, kept: Mutex::default() });
+        let hides_passwords = AtomicBool::new(false);
+        let tracer = Arc::new(Tracer { report, role, hides_passwords, kept: Mutex::default() });
         let watched = Arc::downgrade(&tracer);
         // Without this thread a call that blocks would merely go unmentioned.
         let _ = thread::Builder::new().name("trace".into()).spawn(move || {
@@ -221,6 +232,13 @@ impl Trace {
             }
         });
         Trace { tracer: Some(tracer), counter: None }
+    }
+
+    /// From now on passwords in payloads are shown as `***`.
+    pub fn hide_passwords(&self) {
+        if let Some(tracer) = &self.tracer {
+            tracer.hides_passwords.store(true, Ordering::Release);
+        }
     }
 
     /// Whether calls are traced.
@@ -296,10 +314,14 @@ impl Trace {
             let _ = close(); // it is closed, whatever close(2) says of earlier writes
             return;
         };
-        let facts = tracer.kept().facts.remove(&fd).unwrap_or_default();
+        let facts = {
+            let mut kept = tracer.kept();
+            kept.maskers.retain(|(owner, _), _| *owner != fd);
+            kept.facts.remove(&fd).unwrap_or_default()
+        };
         let span = tracer.begin("close");
         let result = close();
-        tracer.end_with(&span, &Call::Close { fd }, result.as_ref().map(|()| 0), &facts);
+        tracer.end_with(&span, &Call::Close { fd }, result.as_ref().map(|()| 0), &facts, None);
     }
 }
 
@@ -338,10 +360,31 @@ impl Tracer {
                 None => Facts::default(),
             }
         };
-        self.end_with(span, call, value, &facts);
+        let masked = self.mask(call, value);
+        self.end_with(span, call, value, &facts, masked.as_deref());
     }
 
-    fn end_with(&self, span: &Span<'_>, call: &Call<'_>, value: Result<i64, &io::Error>, facts: &Facts) {
+    /// The payload with its passwords hidden, where there may be any.
+    fn mask(&self, call: &Call<'_>, value: Result<i64, &io::Error>) -> Option<Vec<u8>> {
+        if !self.hides_passwords.load(Ordering::Acquire) {
+            return None;
+        }
+        let (bytes, taken) = call.payload(value)?;
+        let mut kept = self.kept();
+        let masker = kept.maskers.entry((meaning::fd_of(call, None)?, call.name())).or_default();
+        let shown = masker.clone().mask(bytes);
+        masker.mask(&bytes[..taken.min(bytes.len())]); // the rest will be sent again
+        Some(shown)
+    }
+
+    fn end_with(
+        &self,
+        span: &Span<'_>,
+        call: &Call<'_>,
+        value: Result<i64, &io::Error>,
+        facts: &Facts,
+        masked: Option<&[u8]>,
+    ) {
         let elapsed = span.since.elapsed();
         let errno = value.err().map(errno_name);
         let meaning = meaning::of(call, value, facts, elapsed);
@@ -354,7 +397,7 @@ impl Tracer {
             n: kept.calls,
             who,
             call: call.name(),
-            args: call.args(),
+            args: call.args(masked),
             result: value.unwrap_or(-1),
             errno,
             elapsed,
@@ -431,8 +474,9 @@ mod tests {
 
     #[test]
     fn a_payload_is_cut_at_32_bytes_and_its_controls_are_escaped() {
-        assert_eq!(shown(b"hello\n"), r#""hello\n""#);
-        assert_eq!(shown(&[b'x'; 33]), format!("\"{}\"...", "x".repeat(32)));
+        let shown = |bytes| Call::Send { fd: 3, bytes }.args(None);
+        assert_eq!(shown(b"hello\n"), r#"3, "hello\n", 6"#);
+        assert_eq!(shown(&[b'x'; 33]), format!("3, \"{}\"..., 33", "x".repeat(32)));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Answer, BlockedLine, CallLine, ClosedPipe, Event, LostReason, Messages, Payload, Prompt, Proto, Reason, Report,
-    Summary, View,
+    Answer, BlockedLine, CallLine, ClosedPipe, Event, InputLine, Look, LostReason, Messages, Payload, Prompt, Proto,
+    Reason, Report, Summary, View,
 };
 use crate::framing;
 
@@ -47,6 +47,9 @@ struct Screen {
     table: Vec<String>,
     /// A prompt invites a line of input, and stands below all else.
     prompted: bool,
+    /// So does the line of a line editor.
+    input: Option<InputLine>,
+    converses: bool,
     second: u64,
     shown: u32,
     hidden: u64,
@@ -74,7 +77,10 @@ impl Human {
 
     /// Whether this line of a flood is shown; counts it if not.
     fn within_budget(&self, event: &Event, screen: &mut Screen) -> bool {
-        let is_flood = matches!(event, Event::Received { client: Some(_), .. } | Event::Sent { client: Some(_), .. });
+        let is_flood = matches!(
+            event,
+            Event::Received { client: Some(_), .. } | Event::Heard { .. } | Event::Sent { client: Some(_), .. }
+        );
         let second = self.started.elapsed().as_secs();
         if second != screen.second {
             (screen.second, screen.shown) = (second, 0);
@@ -94,7 +100,7 @@ impl Human {
     /// a closed stdout stops the lab, and the lab's last calls are traced here.
     fn print(&self, screen: &Screen, before: usize, lines: &str, to_stderr: bool) -> io::Result<()> {
         // What moves the cursor is no colour, and stays where colours go.
-        let above = erase(before, screen.prompted).into_bytes();
+        let above = erase(before, screen.prompted || screen.input.is_some()).into_bytes();
         let mut below = Vec::new();
         for row in &screen.table {
             below.extend(self.colored(&format!("{row}\n"), self.color));
@@ -102,6 +108,7 @@ impl Human {
         if screen.prompted {
             below.extend(PROMPT);
         }
+        below.extend(screen.input.iter().flat_map(|input| drawn(input).into_bytes()));
         if to_stderr {
             if !above.is_empty() {
                 write(&mut io::stdout(), &above)?;
@@ -152,6 +159,12 @@ impl Human {
     }
 }
 
+/// The line that is typed, and the cursor where it is.
+fn drawn(InputLine { text, column }: &InputLine) -> String {
+    let cursor = if *column > 0 { format!("\x1b[{column}C") } else { String::new() };
+    format!("{text}\r{cursor}")
+}
+
 /// Clears the prompt, and the table above it.
 fn erase(rows: usize, prompted: bool) -> String {
     let prompt = if prompted { "\r\x1b[K" } else { "" };
@@ -171,8 +184,12 @@ impl Report for Human {
         if let Event::Error { message, why, next } = event {
             return self.tell(&error_text(message, why, next));
         }
-        let Some(line) = line_of(event) else { return };
         let mut screen = self.screen();
+        let Some(line) = screen.line_of(event) else { return };
+        if screen.is_piped_talk() && matches!(event, Event::Notice { .. }) {
+            drop(screen);
+            return self.tell(&format!("{line}\n"));
+        }
         if !self.within_budget(event, &mut screen) {
             return;
         }
@@ -228,6 +245,22 @@ impl Report for Human {
         self.pipe.note(written);
     }
 
+    fn converse(&self) {
+        self.screen().converses = true;
+    }
+
+    fn input(&self, line: Option<InputLine>) {
+        let mut screen = self.screen();
+        if screen.input == line {
+            return;
+        }
+        let text = erase(0, true) + &line.as_ref().map(drawn).unwrap_or_default();
+        screen.input = line;
+        let written = write(&mut io::stdout(), text.as_bytes());
+        drop(screen);
+        self.pipe.note(written);
+    }
+
     fn table(&self, mut lines: Vec<String>) {
         // A row that wraps would be two, and the next one drawn over neither.
         let columns = terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0));
@@ -268,8 +301,38 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+impl Screen {
+    /// A conversation stands alone where it is piped, and has times where
+    /// somebody sits before it.
+    fn line_of(&self, event: &Event) -> Option<String> {
+        let remark = match event {
+            Event::Connected { .. } | Event::Closed { .. } | Event::Summary(_) => true,
+            Event::Said { .. } if self.input.is_none() => return None,
+            Event::Spoken { look: Look::Mechanics, .. } if self.input.is_some() => return None,
+            Event::Spoken { .. } | Event::Said { .. } if self.input.is_some() => {
+                let time = chrono::Local::now().format("%H:%M");
+                return line_of(event).map(|line| format!("{DIM}{time}{DIM:#} {line}"));
+            }
+            _ => false,
+        };
+        if remark && self.is_piped_talk() { None } else { line_of(event) }
+    }
+
+    /// Whether standard output is for what was said alone.
+    fn is_piped_talk(&self) -> bool {
+        self.converses && !io::stdout().is_terminal()
+    }
+}
+
 fn line_of(event: &Event) -> Option<String> {
     Some(match event {
+        Event::Spoken { payload, look, .. } => spoken(&payload.0, look),
+        Event::Said { payload, .. } => format!("{DIM}> {}{DIM:#}", shown_line(&payload.0)),
+        Event::Saved { path, bytes, .. } => {
+            format!("{GOOD}saved{GOOD:#} {}, {bytes} bytes", framing::visible(path.as_bytes()))
+        }
+        // The block below the lines shows it.
+        Event::Progress { .. } => return None,
         Event::Listening { proto, addr, .. } => format!("{GOOD}listening on{GOOD:#} {proto} {addr}"),
         Event::Accepted { client, peer, thread, .. } => {
             let thread = thread.as_ref().map(|name| format!(", served by {name}")).unwrap_or_default();
@@ -289,6 +352,10 @@ fn line_of(event: &Event) -> Option<String> {
             format!("client {client}: received {} {DIM}from {peer}{DIM:#}", quoted(payload))
         }
         Event::Received { client: None, peer, payload } => format!("received {} from {peer}", quoted(payload)),
+        Event::Heard { client, name, payload, .. } => {
+            let name = name.as_ref().map(|name| format!(" {WHO}{name}{WHO:#}")).unwrap_or_default();
+            format!("client {client}{name}: {}", framing::visible(&payload.0))
+        }
         Event::Replied { seq, rtt, note, payload } => {
             let note = note.map(|note| format!(", {note}")).unwrap_or_default();
             format!("reply {seq}: {} in {}{note}", quoted(payload), duration(*rtt))
@@ -322,6 +389,41 @@ fn line_of(event: &Event) -> Option<String> {
         }
         Event::Error { .. } => return None,
     })
+}
+
+/// A line of a conversation, as it came: its colours are all that is added.
+fn spoken(line: &[u8], look: &Look) -> String {
+    let text = shown_line(line);
+    match look {
+        Look::Said { from, private } => {
+            let style = if *private { color_of(from).bold() } else { color_of(from) };
+            let end = text.find("> ").map_or(text.len(), |at| at + 1);
+            // `<alice -> bob> hi`
+            let end = if *private { text[end..].find("> ").map_or(text.len(), |at| end + at + 1) } else { end };
+            let (name, words) = text.split_at(end);
+            format!("{style}{name}{style:#}{words}")
+        }
+        Look::Error => format!("{BAD}{text}{BAD:#}"),
+        Look::Notice | Look::Mechanics => format!("{DIM}{text}{DIM:#}"),
+        Look::Listed | Look::Plain => text,
+    }
+}
+
+/// Without its end, and harmless.
+fn shown_line(line: &[u8]) -> String {
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    framing::visible(text.strip_suffix(b"\r").unwrap_or(text))
+}
+
+/// Always the same one for a name (by FNV-1a); red is for errors.
+fn color_of(name: &str) -> Style {
+    use AnsiColor::{Blue, BrightBlue, BrightCyan, BrightGreen, BrightMagenta, Cyan, Green, Magenta, Yellow};
+    let colors = [Cyan, Green, Yellow, Magenta, Blue, BrightCyan, BrightGreen, BrightMagenta, BrightBlue];
+    let hash = name
+        .to_lowercase()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    colors[(hash % colors.len() as u64) as usize].on_default()
 }
 
 /// `3 of 10`; or `3`, where the sender did not know how many.
@@ -418,7 +520,7 @@ fn counters_text(messages: &Messages) -> String {
         View::Receiver { unnumbered } => {
             format!("{received} received, {odd} ({unnumbered} had no number: losses of such go unseen)")
         }
-        View::Member => format!("{sent} sent, {received} received"),
+        View::Member | View::Talker => format!("{sent} sent, {received} received"),
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! A lab never prints. It emits an [`Event`]; a renderer turns that into a
 //! line for people ([`human`]), a JSON object a line for programs
-//! ([`json`]), or keeps it for a test or a demo ([`recorder`]).
+//! ([`json`]), or keeps it for a test or a demo ([`recorder`]). Where a person
+//! types ([`keyboard`]), the line that is typed stays below all of them.
 
 pub mod human;
 pub mod json;
+pub mod keyboard;
 pub mod recorder;
 
 use std::io;
@@ -82,6 +84,59 @@ pub enum Event {
         /// The bytes.
         #[serde(flatten)]
         payload: Payload,
+    },
+    /// A client of a chat said a line; passwords are left out of it.
+    #[serde(rename = "received")]
+    Heard {
+        /// From whom.
+        peer: SocketAddr,
+        /// The client's number.
+        client: u64,
+        /// What it is called, once it has said so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// The line, without its end.
+        #[serde(flatten)]
+        payload: Payload,
+    },
+    /// A line of a conversation came.
+    #[serde(rename = "received")]
+    Spoken {
+        /// From which server.
+        peer: SocketAddr,
+        /// The line, without its end.
+        #[serde(flatten)]
+        payload: Payload,
+        /// What it is, for the eye.
+        #[serde(skip)]
+        look: Look,
+    },
+    /// A line of a conversation was said.
+    #[serde(rename = "sent")]
+    Said {
+        /// To which server.
+        peer: SocketAddr,
+        /// The line, without its end and without what is secret.
+        #[serde(flatten)]
+        payload: Payload,
+    },
+    /// A file is on its way.
+    Progress {
+        /// As the server calls it.
+        name: String,
+        /// How many bytes of it are here.
+        bytes: u64,
+        /// How many it has.
+        size: u64,
+    },
+    /// A file is here, whole and checked.
+    Saved {
+        /// As the server calls it.
+        name: String,
+        /// Where it is.
+        path: String,
+        /// How many bytes it has.
+        bytes: u64,
     },
     /// A numbered datagram of a group came for the first time.
     #[serde(rename = "received")]
@@ -198,6 +253,37 @@ pub enum Event {
         #[serde(rename = "elapsed_us", serialize_with = "micros")]
         elapsed: Duration,
     },
+}
+
+/// What a line of a conversation is, for the eye.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// The server's own remark.
+    Notice,
+    /// Somebody's words, after the name in angle brackets.
+    Said {
+        /// Whose.
+        from: String,
+        /// Whether they are for one person alone.
+        private: bool,
+    },
+    /// Something was wrong.
+    Error,
+    /// One of a list.
+    Listed,
+    /// Of use to programs alone, such as the hash at the end of a transfer.
+    Mechanics,
+    /// Anything else.
+    Plain,
+}
+
+/// The line at the bottom of the screen, in which a person types.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputLine {
+    /// Short enough for one row.
+    pub text: String,
+    /// Where the cursor is, in columns.
+    pub column: usize,
 }
 
 /// A transport.
@@ -329,6 +415,8 @@ pub enum View {
     },
     /// Both at once.
     Member,
+    /// One of those who talk: a line sent is owed no reply.
+    Talker,
 }
 
 /// One receiver of a group's messages, as its acknowledgements tell.
@@ -484,6 +572,13 @@ pub trait Report: Send + Sync {
 
     /// Invites a line of input, where a person is there to type it.
     fn prompt(&self, _prompt: Prompt) {}
+
+    /// From now on a conversation is shown. Where its output is piped, what
+    /// was said stands alone there; notices go to standard error.
+    fn converse(&self) {}
+
+    /// Replaces the line in which a person types, below all others.
+    fn input(&self, _line: Option<InputLine>) {}
 
     /// Replaces the block of lines kept below all others on a terminal.
     fn table(&self, _lines: Vec<String>) {}

@@ -196,7 +196,8 @@ impl<S: Session> Conversation<'_, S> {
         loop {
             self.flush()?;
             match then {
-                Then::Continue => return Ok(None),
+                // Clients that meet are served by events alone: nobody waits here.
+                Then::Continue | Then::Wait => return Ok(None),
                 Then::Close(reason) => return Ok(Some(reason)),
                 Then::Pause(time) if self.sleep(time) => return Ok(Some(Reason::ServerStop)),
                 Then::Pause(_) => then = self.session.resumed(&mut self.out),

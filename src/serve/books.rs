@@ -16,18 +16,22 @@ pub struct Books {
     pub host: Host,
     local: SocketAddr,
     limit: Option<NonZeroU64>,
+    tells_clients: bool,
     tells_messages: bool,
     clients: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     exhausted: AtomicBool,
+    crashed: AtomicBool,
 }
 
 impl Books {
     /// Books of a server that listens on `local` and serves `limit` clients.
-    pub fn new(host: Host, local: SocketAddr, limit: Option<NonZeroU64>) -> Arc<Books> {
+    /// Where it does not tell bytes, its sessions tell what was said.
+    pub fn new(host: Host, local: SocketAddr, limit: Option<NonZeroU64>, tells_bytes: bool) -> Arc<Books> {
         Arc::new(Books {
-            tells_messages: host.report.wants_messages(),
+            tells_clients: host.report.wants_messages(),
+            tells_messages: host.report.wants_messages() && tells_bytes,
             host,
             local,
             limit,
@@ -35,6 +39,7 @@ impl Books {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             exhausted: AtomicBool::new(false),
+            crashed: AtomicBool::new(false),
         })
     }
 
@@ -58,7 +63,7 @@ impl Books {
 
     /// A client is being served, by the thread that calls this.
     pub fn accepted(&self, client: &Client) {
-        if self.tells_messages {
+        if self.tells_clients {
             // Worth a word only where there are several to serve.
             let thread =
                 std::thread::current().name().filter(|name| !["main", "server"].contains(name)).map(str::to_owned);
@@ -87,7 +92,7 @@ impl Books {
 
     /// A client's conversation ended.
     pub fn closed(&self, client: &Client, reason: Reason) {
-        if self.tells_messages {
+        if self.tells_clients {
             self.host.emit(Event::Closed { peer: client.peer, client: Some(client.number), reason });
         }
     }
@@ -96,6 +101,32 @@ impl Books {
     pub fn client_failed(&self, client: &Client, cause: &std::io::Error) {
         let subject = format!("client {} at {}", client.number, client.peer);
         self.host.emit_error(&Error::new(Attempt::Serve, subject, cause));
+    }
+
+    /// The server's own code panicked: it stops, and all are told.
+    pub fn crashed(&self) {
+        self.crashed.store(true, Ordering::Release);
+        self.host.stop.ask_because("an error in its code");
+    }
+
+    /// Whether it did.
+    pub fn outcome(&self) -> Result<(), Error> {
+        if !self.crashed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Error::other(Attempt::Serve, format!("on tcp {}", self.local), "its code panicked")
+            .because("an error in the lab's code; every client was told, and the connections are closed")
+            .next("report it, with the lines on standard error"))
+    }
+
+    /// A client was closed because it does not read.
+    pub fn client_too_slow(&self, client: &Client) {
+        let subject = format!("client {} at {}", client.number, client.peer);
+        let unsent = super::UNSENT_LIMIT / 1024 / 1024;
+        let error = Error::other(Attempt::Send, subject, format!("{unsent} MiB are unsent"))
+            .because("it does not read as fast as others speak, and they are not made to wait for it")
+            .next("nothing: it was closed, and may come back");
+        self.host.emit_error(&error);
     }
 
     /// The code of a session panicked.

@@ -23,6 +23,7 @@ pub mod group;
 mod inbox;
 mod iterative;
 mod pool;
+pub mod post;
 mod roster;
 mod session;
 mod threads;
@@ -41,6 +42,7 @@ use crate::net::host::Host;
 use crate::net::socket::Socket;
 use crate::net::stop::duration;
 use crate::net::tcp;
+use crate::net::tls::ServerTls;
 use crate::report::{Event, Proto, Summary};
 
 use self::books::Books;
@@ -56,6 +58,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The same when the server stops and has said its last word: long enough for
 /// a client that listens, and nobody waits for one that does not.
 const LINGER_AT_STOP: Duration = Duration::from_millis(500);
+
+/// What may be unsent to a client before it is closed for not reading: others
+/// speak to it, and it cannot make them wait.
+const UNSENT_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Pause before accept is tried again when no descriptor or memory is left:
 /// long enough for some client to go, short enough not to be noticed.
@@ -154,20 +160,56 @@ pub fn tcp<R: Reception>(
     options: &TcpOptions,
     reception: R,
 ) -> Result<()> {
+    serve_tcp(host, addr, default_port, options, None, reception)
+}
+
+/// The same for clients that speak to each other, with TLS or without. Only
+/// the events model serves them: there a line for a thousand others costs no
+/// thread a wait.
+pub fn meeting<R: Reception>(
+    host: &Host,
+    addr: &Addr,
+    default_port: u16,
+    options: &TcpOptions,
+    tls: Option<ServerTls>,
+    reception: R,
+) -> Result<()> {
+    if options.model.is_some_and(|model| model != Model::Events) {
+        return Err(Error::other(Attempt::Serve, format!("with netlab {}", host.lab), "this model cannot do it")
+            .because("a line of one client goes to all others, and with a thread a client each would wait for all")
+            .next("the same with --model events, or without --model")
+            .unasked());
+    }
+    serve_tcp(host, addr, default_port, options, tls, reception)
+}
+
+fn serve_tcp<R: Reception>(
+    host: &Host,
+    addr: &Addr,
+    default_port: u16,
+    options: &TcpOptions,
+    tls: Option<ServerTls>,
+    reception: R,
+) -> Result<()> {
     raise_descriptor_limit();
     let (listener, local) = tcp::listen(host, addr, default_port, options.backlog)?;
-    let books = Books::new(host.clone(), local, options.common.accept);
+    if R::CLIENTS_MEET {
+        // Inherited by every accepted socket: the others are to hear of it
+        // when somebody's cable is pulled. Where it cannot be, they are not.
+        let _ = tcp::notice_silence(&listener);
+    }
+    let books = Books::new(host.clone(), local, options.common.accept, !R::CLIENTS_MEET);
     ready(host, Proto::Tcp, local);
     begin(host, &options.common);
     match options.model.unwrap_or(Model::Events) {
         Model::Iterative => iterative::serve(books.clone(), listener, reception),
         Model::Threads => threads::serve(books.clone(), listener, reception),
         Model::Pool => pool::serve(books.clone(), listener, reception, options.workers),
-        Model::Events => events::serve(books.clone(), listener, reception)
+        Model::Events => events::serve(books.clone(), listener, reception, tls)
             .map_err(|cause| Error::new(Attempt::Bind, format!("tcp {local}"), &cause))?,
     }
     host.emit(Event::Summary(books.summary()));
-    Ok(())
+    books.outcome()
 }
 
 /// The ready line: on stdout before anything is served.

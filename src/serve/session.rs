@@ -1,8 +1,9 @@
 //! One client's conversation, apart from any socket.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::post::{Bell, Post};
 use crate::report::Reason;
 
 /// What is said on one connection: bytes come in, bytes go out.
@@ -33,6 +34,12 @@ pub trait Session: Send + 'static {
         Then::Continue
     }
 
+    /// All that was said to the client is sent, which [`Post::tell_when_sent`]
+    /// asked to know.
+    fn all_sent(&mut self, _out: &mut Outbox) -> Then {
+        Then::Continue
+    }
+
     /// No more bytes will come. After a FIN, or when the server stops, the
     /// client may still be listening.
     fn ended(&mut self, _how: End, _out: &mut Outbox) -> Then {
@@ -47,6 +54,8 @@ pub enum Then {
     Continue,
     /// To be left alone for a time; what is in the outbox goes out first.
     Pause(Duration),
+    /// To be left alone until [`Post::resume`]; only where clients meet.
+    Wait,
     /// To close, once the outbox is sent.
     Close(Reason),
 }
@@ -60,6 +69,10 @@ pub enum End {
     Reset,
     /// The server stops.
     ServerStop,
+    /// It does not read what others say to it.
+    TooSlow,
+    /// It spoke, or kept silent, where it should have begun with TLS.
+    NotTls,
 }
 
 /// Bytes on their way to one client. The model sends them after each call.
@@ -106,8 +119,29 @@ pub trait Reception: Send + Sync + 'static {
     /// The session it makes.
     type Session: Session;
 
+    /// Whether clients speak to each other, so that [`Reception::deliver`] is
+    /// called. One loop then serves them all, which keeps what is said in
+    /// order, and the sessions tell what was said themselves.
+    const CLIENTS_MEET: bool = false;
+
     /// A client has come.
     fn receive(&self, client: &Client) -> Self::Session;
+
+    /// The server begins: who rings the bell, from any thread, gets
+    /// [`Reception::deliver`] called.
+    fn begins(&self, _bell: Bell) {}
+
+    /// Whether so much was said that it should not wait for the turn's end.
+    fn has_much(&self) -> bool {
+        false
+    }
+
+    /// Every session that had something was called: what they have to say to
+    /// others goes into the post, all at once. Answers when it wants to be
+    /// called again, at the latest.
+    fn deliver(&self, _post: &mut Post) -> Option<Instant> {
+        None
+    }
 }
 
 impl<S: Session, F: Fn(&Client) -> S + Send + Sync + 'static> Reception for F {

@@ -87,7 +87,7 @@ fn is_idle(file: &Path) -> bool {
 pub fn parse_strace(text: &str) -> Vec<Call> {
     let mut unfinished: BTreeMap<String, String> = BTreeMap::new();
     let mut sockets: HashSet<String> = HashSet::new();
-    let mut closing: HashSet<String> = HashSet::new();
+    let mut closing: BTreeMap<String, bool> = BTreeMap::new();
     let mut calls = Vec::new();
     for line in text.lines() {
         let (thread, rest) = line.split_once(' ').unwrap();
@@ -96,11 +96,11 @@ pub fn parse_strace(text: &str) -> Vec<Call> {
         let whole = if let Some(start) = rest.strip_suffix(" <unfinished ...>") {
             let start = start.trim_end();
             // The descriptor is free from here on: before this line is whole,
-            // another thread's accept may have got its number.
-            if let Some(fd) = start.strip_prefix("close(")
-                && sockets.remove(fd.trim_end_matches(')'))
-            {
-                closing.insert(thread.to_owned());
+            // another thread's socket may have got its number. So what is
+            // closed is known now, not then.
+            if let Some(fd) = start.strip_prefix("close(") {
+                let is_socket = sockets.remove(fd.trim_end_matches(')'));
+                closing.insert(thread.to_owned(), is_socket);
             }
             unfinished.insert(thread.to_owned(), start.to_owned());
             continue;
@@ -110,11 +110,13 @@ pub fn parse_strace(text: &str) -> Vec<Call> {
         } else {
             rest.to_owned()
         };
-        if closing.remove(thread) {
-            let fd = whole.trim_start_matches("close(").split(')').next().unwrap();
-            calls.extend(strace_call(thread, &whole, &mut HashSet::from([fd.to_owned()])));
-        } else {
-            calls.extend(strace_call(thread, &whole, &mut sockets));
+        match closing.remove(thread) {
+            Some(false) => {}
+            Some(true) => {
+                let fd = whole.trim_start_matches("close(").split(')').next().unwrap();
+                calls.extend(strace_call(thread, &whole, &mut HashSet::from([fd.to_owned()])));
+            }
+            None => calls.extend(strace_call(thread, &whole, &mut sockets)),
         }
     }
     calls

@@ -6,23 +6,32 @@ use std::time::Instant;
 
 use super::super::blocking::is_gone;
 use super::super::session::Client;
+use super::pending::Pending;
 use crate::net::polled::PolledStream;
+use crate::net::tls::Channel;
 use crate::report::Reason;
 
 /// A client's connection, and how far its conversation has come.
 pub struct Connection<S> {
     pub stream: PolledStream,
+    pub wire: Wire,
     pub client: Client,
     pub session: S,
     pub opened: bool,
     /// Said by the session, not yet taken by the system.
-    pub pending: Vec<u8>,
+    pub pending: Pending,
     /// There may be bytes to receive: an edge came, and EAGAIN has not.
     pub readable: bool,
     /// The edge said that FIN or RST has come: read until it is seen.
     pub hung_up: bool,
+    /// The edge said that the connection failed: RST.
+    pub broken: bool,
     pub fin_received: bool,
     pub paused: bool,
+    /// The session wants to know when nothing is pending.
+    pub tells_when_sent: bool,
+    /// It is closed for not reading, and has until the deadline to read why.
+    pub must_read_by: bool,
     pub closing: Option<Reason>,
     /// Our FIN is sent, the peer's is awaited.
     pub lingers: bool,
@@ -32,18 +41,84 @@ pub struct Connection<S> {
     pub armed: Option<Instant>,
 }
 
+/// Whether what is said goes over the connection as it is.
+pub enum Wire {
+    /// It does.
+    Plain,
+    /// It goes encrypted.
+    Tls(Channel),
+}
+
+impl Wire {
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Wire::Plain)
+    }
+
+    pub fn recv(&mut self, stream: &PolledStream, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain => stream.recv(buffer),
+            Wire::Tls(channel) => channel.recv(stream, buffer),
+        }
+    }
+
+    pub fn send(&mut self, stream: &PolledStream, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain => stream.send(bytes),
+            Wire::Tls(channel) => channel.send(stream, bytes),
+        }
+    }
+
+    /// Sends what was taken and is not with the system yet.
+    pub fn flush(&mut self, stream: &PolledStream) -> io::Result<()> {
+        match self {
+            Wire::Plain => Ok(()),
+            Wire::Tls(channel) => channel.flush(stream),
+        }
+    }
+
+    pub fn is_flushed(&self) -> bool {
+        match self {
+            Wire::Plain => true,
+            Wire::Tls(channel) => !channel.wants_write(),
+        }
+    }
+
+    pub fn send_fin(&mut self, stream: &PolledStream) -> io::Result<()> {
+        if let Wire::Tls(channel) = self {
+            // What of its goodbye does not fit into the socket is not waited for.
+            let _ = channel.close(stream);
+        }
+        stream.send_fin()
+    }
+
+    /// Whether a TLS client has yet to show that it is one.
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self, Wire::Tls(channel) if channel.is_handshaking())
+    }
+
+    /// Whether the client should have begun with TLS, and did not: silent ones
+    /// included.
+    pub fn is_not_tls(&self) -> bool {
+        matches!(self, Wire::Tls(channel) if channel.spoke_plain_text() || !channel.has_spoken())
+    }
+}
+
 impl<S> Connection<S> {
-    pub fn new(stream: PolledStream, client: Client, session: S) -> Connection<S> {
+    pub fn new(stream: PolledStream, wire: Wire, client: Client, session: S) -> Connection<S> {
         Connection {
             stream,
+            wire,
             client,
             session,
             opened: false,
-            pending: Vec::new(),
+            pending: Pending::default(),
             readable: false,
             hung_up: false,
+            broken: false,
             fin_received: false,
             paused: false,
+            tells_when_sent: false,
+            must_read_by: false,
             closing: None,
             lingers: false,
             deadline: None,
@@ -53,15 +128,20 @@ impl<S> Connection<S> {
 
     /// Whether there is nothing more to say or to hear, and why.
     pub fn is_over(&self) -> Option<Reason> {
-        if !self.fin_received || self.paused || !self.pending.is_empty() {
+        if !self.fin_received || self.paused || !self.is_all_sent() {
             return None;
         }
         Some(self.closing.unwrap_or(Reason::Fin))
     }
 
+    /// Whether the system has all that was said.
+    pub fn is_all_sent(&self) -> bool {
+        self.pending.is_empty() && self.wire.is_flushed()
+    }
+
     /// The peer is gone: nothing more can be said, nothing will be heard.
     pub fn break_off(&mut self, error: &io::Error) {
-        self.pending = Vec::new();
+        self.pending.clear();
         (self.fin_received, self.readable, self.paused) = (true, false, false);
         self.closing = Some(if is_gone(error) { Reason::Reset } else { Reason::Error });
     }

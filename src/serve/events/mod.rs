@@ -12,31 +12,38 @@
 //! ([`load`]).
 
 mod connection;
+mod delivery;
+mod hello;
 mod inbox;
 mod load;
+mod pending;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use self::connection::Connection;
+use self::connection::{Connection, Wire};
+use self::delivery::Mail;
 use self::inbox::{Inbox, deal, lock};
 use self::load::Meter;
 use super::blocking::is_gone;
 use super::books::Books;
 use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
+use crate::net::last_words::{self, Speech};
 use crate::net::polled::{PolledListener, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
+use crate::net::tls::{Channel, ServerTls};
 use crate::net::trace::Trace;
 use crate::report::Reason;
 
@@ -51,21 +58,34 @@ const LISTENER: Token = Token(usize::MAX);
 const INBOX: Token = Token(usize::MAX - 1);
 
 /// Serves until told to stop.
-pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) -> io::Result<()> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+pub fn serve<R: Reception>(
+    books: Arc<Books>,
+    listener: Socket,
+    reception: R,
+    tls: Option<ServerTls>,
+) -> io::Result<()> {
+    let cores = if R::CLIENTS_MEET { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let reception = Arc::new(reception);
     let mut loops = Vec::new();
     for _ in 0..cores {
-        loops.push(Loop::new(books.clone(), reception.clone())?);
+        loops.push(Loop::new(books.clone(), reception.clone(), tls.clone())?);
     }
     let inboxes: Vec<_> = loops.iter().map(|one| one.inbox.clone()).collect();
     for one in &mut loops {
         one.inboxes = inboxes.clone();
     }
     let mut first = loops.remove(0);
+    first.begin_deliveries();
     first.accept_from(PolledListener::new(listener)?)?;
     let others: Vec<_> = (2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect();
-    first.run();
+    if R::CLIENTS_MEET {
+        // Without the handlers, who dies of a signal dies without a word.
+        let _ = last_words::arm();
+    }
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| first.run())) {
+        last_words::say("an error in its code");
+        resume_unwind(panic);
+    }
     for other in others {
         let _ = other.join(); // a loop does not panic: sessions' panics are caught
     }
@@ -88,6 +108,7 @@ struct Accepting {
 struct Loop<R: Reception> {
     books: Arc<Books>,
     reception: Arc<R>,
+    tls: Option<ServerTls>,
     poll: Poll,
     inbox: Arc<Inbox<R::Session>>,
     /// All loops' inboxes, this one's included.
@@ -101,10 +122,11 @@ struct Loop<R: Reception> {
     buffer: Vec<u8>,
     out: Outbox,
     stopped_at: Option<Instant>,
+    mail: Mail,
 }
 
 impl<R: Reception> Loop<R> {
-    fn new(books: Arc<Books>, reception: Arc<R>) -> io::Result<Loop<R>> {
+    fn new(books: Arc<Books>, reception: Arc<R>, tls: Option<ServerTls>) -> io::Result<Loop<R>> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), INBOX)?;
         let inbox = Inbox::new(waker);
@@ -112,6 +134,7 @@ impl<R: Reception> Loop<R> {
         Ok(Loop {
             books,
             reception,
+            tls,
             poll,
             inbox,
             inboxes: Vec::new(),
@@ -123,6 +146,7 @@ impl<R: Reception> Loop<R> {
             buffer: vec![0; BUFFER_BYTES],
             out: Outbox::new(),
             stopped_at: None,
+            mail: Mail::default(),
         })
     }
 
@@ -145,9 +169,11 @@ impl<R: Reception> Loop<R> {
             }
             for event in &events {
                 self.take_event(event);
+                self.deliver_much();
             }
             self.take_leftovers();
             self.take_timers();
+            self.deliver();
             self.heed_stop();
             if self.meter.is_overloaded() {
                 self.give_away();
@@ -186,7 +212,7 @@ impl<R: Reception> Loop<R> {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
         let retry = self.accepting.as_ref().and_then(|accepting| accepting.again_at);
         let grace = self.stopped_at.map(|at| at + GRACE);
-        let next = [timer, retry, grace].into_iter().flatten().min()?;
+        let next = [timer, retry, grace, self.mail.next].into_iter().flatten().min()?;
         // Rounded up: epoll_wait counts in milliseconds, and would return a
         // moment before the deadline again and again.
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
@@ -199,6 +225,7 @@ impl<R: Reception> Loop<R> {
             Token(key) => {
                 let Some(connection) = self.connections.get_mut(key) else { return };
                 connection.readable |= event.is_readable();
+                connection.broken |= event.is_error();
                 connection.hung_up |= event.is_read_closed() || event.is_error();
                 self.turn(key);
             }
@@ -211,6 +238,7 @@ impl<R: Reception> Loop<R> {
                 self.accept();
             } else if self.connections.contains(key) {
                 self.turn(key);
+                self.deliver_much();
             }
         }
     }
@@ -223,10 +251,16 @@ impl<R: Reception> Loop<R> {
                 return self.close_listener();
             }
             match accepting.listener.accept() {
-                Ok((stream, peer)) => {
+                Ok((mut stream, peer)) => {
+                    if R::CLIENTS_MEET {
+                        stream.has_last_words(if self.tls.is_some() { Speech::Tls } else { Speech::Plain });
+                    }
                     let Some(client) = self.books.number(peer, || stream.local_addr()) else { continue };
                     match catch_unwind(AssertUnwindSafe(|| self.reception.receive(&client))) {
-                        Ok(session) => deal(Connection::new(stream, client, session), &self.inboxes),
+                        Ok(session) => match wire(self.tls.as_ref()) {
+                            Ok(wire) => deal(Connection::new(stream, wire, client, session), &self.inboxes),
+                            Err(error) => self.books.client_failed(&client, &error),
+                        },
                         Err(_) => self.books.client_panicked(&client),
                     }
                 }
@@ -274,9 +308,13 @@ impl<R: Reception> Loop<R> {
             if is_new {
                 self.books.accepted(&connection.client);
             }
+            if R::CLIENTS_MEET {
+                self.mail.keys.insert(connection.client.number, key);
+            }
             entry.insert(connection);
             if is_new {
                 self.call(key, |session, _, out| session.opened(out));
+                self.expect_hello(key);
             }
             self.turn(key);
         }
@@ -300,7 +338,8 @@ impl<R: Reception> Loop<R> {
     /// Sends, receives and closes as far as this connection can without
     /// waiting; receives once, so that a flood holds up nobody.
     fn turn(&mut self, key: usize) {
-        if self.flush(key) && self.may_receive(key) {
+        // Nothing can be sent before TLS is agreed on, and that takes receiving.
+        if (self.flush(key) || self.connections[key].wire.is_handshaking()) && self.may_receive(key) {
             self.receive(key);
         }
         self.settle(key);
@@ -308,16 +347,21 @@ impl<R: Reception> Loop<R> {
 
     fn may_receive(&self, key: usize) -> bool {
         let connection = &self.connections[key];
-        connection.readable && !connection.paused && (connection.closing.is_none() || connection.lingers)
+        // TLS is agreed on also to say why nobody is let in.
+        let listens = connection.closing.is_none() || connection.lingers || connection.wire.is_handshaking();
+        // Who is gone is gone, also while its next line waits.
+        connection.readable && (!connection.paused || connection.broken) && listens
     }
 
     fn receive(&mut self, key: usize) {
         let Loop { connections, buffer, books, .. } = self;
         let connection = &mut connections[key];
-        match connection.stream.recv(buffer) {
+        let was_shaking_hands = connection.wire.is_handshaking();
+        match connection.wire.recv(&connection.stream, buffer) {
             Ok(0) => self.end(key),
             Ok(got) => {
-                let drained = got < buffer.len() && SHORT_READ_DRAINS && !connection.hung_up;
+                let is_short = got < buffer.len() && connection.wire.is_plain();
+                let drained = is_short && SHORT_READ_DRAINS && !connection.hung_up;
                 connection.readable = !drained;
                 books.received(&connection.client, &buffer[..got]);
                 if !connection.lingers {
@@ -327,8 +371,17 @@ impl<R: Reception> Loop<R> {
                     self.again.push(key);
                 }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => connection.readable = false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.readable = false;
+                // The handshake was all that came: what waited for it can go.
+                if was_shaking_hands && !connection.wire.is_handshaking() {
+                    self.again.push(key);
+                }
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => self.again.push(key),
+            Err(_) if connection.wire.is_not_tls() => self.refuse_plain_text(key),
+            // FIN without TLS's own goodbye: many programs end so.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.end(key),
             Err(error) => self.fail(key, &error),
         }
     }
@@ -369,6 +422,7 @@ impl<R: Reception> Loop<R> {
                 connection.paused = true;
                 connection.deadline = Some(Instant::now() + time);
             }
+            Then::Wait => connection.paused = true,
             Then::Close(reason) => connection.closing = Some(reason),
         }
         self.send(key);
@@ -383,7 +437,7 @@ impl<R: Reception> Loop<R> {
         }
         let mut sent = 0;
         if connection.pending.is_empty() {
-            match connection.stream.send(out.bytes()) {
+            match connection.wire.send(&connection.stream, out.bytes()) {
                 Ok(count) => {
                     sent = count;
                     books.sent(&connection.client, &out.bytes()[..sent]);
@@ -395,20 +449,24 @@ impl<R: Reception> Loop<R> {
                 }
             }
         }
-        connection.pending.extend_from_slice(&out.bytes()[sent..]);
+        connection.pending.push(Bytes::copy_from_slice(&out.bytes()[sent..]));
         out.clear();
     }
 
     /// Sends what is pending. Says whether nothing is left.
     fn flush(&mut self, key: usize) -> bool {
-        let Loop { connections, books, .. } = self;
+        let Loop { connections, books, mail, .. } = self;
         let connection = &mut connections[key];
-        while !connection.pending.is_empty() {
-            match connection.stream.send(&connection.pending) {
-                Ok(sent) => {
-                    books.sent(&connection.client, &connection.pending[..sent]);
-                    connection.pending.drain(..sent);
+        while !connection.is_all_sent() {
+            let Connection { pending, wire, stream, client, .. } = connection;
+            let sent = match pending.is_empty() {
+                true => wire.flush(stream),
+                false => {
+                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), |bytes| books.sent(client, bytes))
                 }
+            };
+            match sent {
+                Ok(()) => {}
                 Err(error) if can_wait(&error) => return false,
                 Err(error) => {
                     connection.break_off(&error);
@@ -416,7 +474,10 @@ impl<R: Reception> Loop<R> {
                 }
             }
         }
-        connection.pending = Vec::new(); // gives its memory back
+        if std::mem::take(&mut connection.tells_when_sent) && connection.closing.is_none() {
+            self.call(key, |session, _, out| session.all_sent(out));
+            return self.connections[key].is_all_sent();
+        }
         true
     }
 
@@ -424,11 +485,14 @@ impl<R: Reception> Loop<R> {
     fn settle(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if let Some(reason) = connection.is_over() {
+            if !connection.wire.is_plain() {
+                let _ = connection.wire.send_fin(&connection.stream); // TLS has a goodbye of its own
+            }
             return self.remove(key, reason);
         }
-        if connection.closing.is_some() && !connection.lingers && !connection.paused && connection.pending.is_empty() {
+        if connection.closing.is_some() && !connection.lingers && !connection.paused && connection.is_all_sent() {
             // FIN, and then wait for the peer's, as in `blocking`.
-            if let Err(error) = connection.stream.send_fin() {
+            if let Err(error) = connection.wire.send_fin(&connection.stream) {
                 return self.fail(key, &error);
             }
             connection.lingers = true;
@@ -489,6 +553,12 @@ impl<R: Reception> Loop<R> {
             };
             return self.remove(key, reason);
         }
+        if connection.wire.is_handshaking() {
+            return self.refuse_silent(key);
+        }
+        if let Some(reason) = connection.closing.filter(|_| connection.must_read_by) {
+            return self.remove(key, reason); // it has not even read why
+        }
         if std::mem::take(&mut connection.paused) {
             self.call(key, |session, _, out| session.resumed(out));
         } else {
@@ -527,10 +597,15 @@ impl<R: Reception> Loop<R> {
     fn remove(&mut self, key: usize, reason: Reason) {
         let connection = self.connections.remove(key);
         let client = connection.client;
+        self.mail.keys.remove(&client.number);
         drop(connection); // close(2), before the client counts as gone
         self.inbox.load.fetch_sub(1, Ordering::Relaxed);
         self.books.closed(&client, reason);
     }
+}
+
+fn wire(tls: Option<&ServerTls>) -> io::Result<Wire> {
+    tls.map_or(Ok(Wire::Plain), |tls| Channel::new(tls).map(Wire::Tls))
 }
 
 fn can_wait(error: &io::Error) -> bool {

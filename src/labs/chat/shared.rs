@@ -1,0 +1,634 @@
+//! The shared folder: which files there are to have, and their bytes.
+//!
+//! Whoever asks for a name chooses it, so `../users`, `/etc/passwd`, a link or
+//! a device must lead nowhere. The folder is opened once, and each file then
+//! by `openat(2)` from that handle: by a name without a slash, following no
+//! link, and only if it is a regular file. Offered is what the list shows and
+//! nothing else: the name has to stand in the folder byte for byte, as some
+//! file systems find `FILE` under `file` and more.
+//!
+//! A file may change while it is sent. Then what was sent is neither the old
+//! nor the new one, so the transfer ends in an error.
+//!
+//! Everything here waits for the disk: never call it on the loop that serves.
+
+use std::fmt::{self, Write as _};
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use self::system::Folder;
+use crate::error::{Attempt, Error, Result};
+use crate::framing::visible;
+
+/// The longest chunk of a transfer.
+pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
+
+/// File systems note the time of a change to a clock tick (10 ms at most). A
+/// second change in the tick of the first one leaves no trace.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The shared folder, opened.
+pub struct SharedDir {
+    folder: Folder,
+}
+
+/// Why there is no file, or no more of it. Its words follow a `!`.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Not in the list. Whether there is such a file elsewhere is not said.
+    NoSuchFile,
+    /// The system does not let us read it.
+    Unreadable(io::Error),
+    /// An offset beyond the end; the size.
+    Beyond(u64),
+    /// It is not the same any more.
+    Changed,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NoSuchFile => f.write_str("there is no such file; /files lists what there is"),
+            Refusal::Unreadable(cause) if cause.kind() == ErrorKind::PermissionDenied => {
+                f.write_str("the server may not read that file")
+            }
+            Refusal::Unreadable(cause) => write!(f, "the server cannot read that file: {}", cause.kind()),
+            Refusal::Beyond(size) => write!(f, "that file has only {size} bytes"),
+            Refusal::Changed => f.write_str("the file was changed meanwhile; ask for it again"),
+        }
+    }
+}
+
+impl SharedDir {
+    /// Opens the folder.
+    ///
+    /// # Errors
+    /// Exit status 2: no such folder, or one that cannot be read.
+    pub fn open(path: &Path) -> Result<SharedDir> {
+        let folder = Folder::open(path).map_err(|cause| {
+            Error::new(Attempt::Read, path.display().to_string(), &cause)
+                .because("the folder of the files that users may download")
+                .next("mkdir SharedFiles, or --shared with a folder that is there")
+                .unasked()
+        })?;
+        Ok(SharedDir { folder })
+    }
+
+    /// The names and sizes of all files that are offered, sorted by name.
+    ///
+    /// # Errors
+    /// The folder's.
+    pub fn list(&self) -> io::Result<Vec<(String, u64)>> {
+        let mut files: Vec<(String, u64)> = self.names()?.into_iter().filter_map(|name| self.sized(name)).collect();
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = self.folder.names()?;
+        names.retain(|name| may_be_offered(name));
+        Ok(names)
+    }
+
+    fn sized(&self, name: String) -> Option<(String, u64)> {
+        let size = self.folder.size_of_regular(&name)?;
+        Some((name, size))
+    }
+
+    /// Opens a file, to be sent from its first byte.
+    ///
+    /// # Errors
+    /// A file that is not offered, or cannot be read.
+    pub fn file(&self, name: &str) -> std::result::Result<SharedFile, Refusal> {
+        let is_there = self.names().map_err(Refusal::Unreadable)?.iter().any(|other| other == name);
+        // Asked before it is opened: to open a device or a FIFO can do things.
+        if !is_there || self.folder.size_of_regular(name).is_none() {
+            return Err(Refusal::NoSuchFile);
+        }
+        let file = self.folder.open_file(name).map_err(|cause| match cause.kind() {
+            ErrorKind::PermissionDenied => Refusal::Unreadable(cause),
+            _ => Refusal::NoSuchFile, // it became a link, or went
+        })?;
+        SharedFile::of(name, file)
+    }
+}
+
+/// What the list can show in a line and a user can type.
+fn may_be_offered(name: &str) -> bool {
+    !name.starts_with('.') && !name.contains(['/', '\\']) && visible(name.as_bytes()) == name && !name.is_empty()
+}
+
+/// A file that is being sent.
+pub struct SharedFile {
+    name: String,
+    file: File,
+    stamp: Stamp,
+    offset: u64,
+    position: u64,
+    hash: Sha256,
+}
+
+/// What a call of [`SharedFile::next`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Bytes before the offset were read for the hash; none to send yet.
+    Skipped,
+    /// This many bytes of the buffer are to be sent.
+    Chunk(usize),
+    /// All is sent, and the file is what it was: the whole file's SHA-256.
+    End([u8; 32]),
+}
+
+impl SharedFile {
+    fn of(name: &str, file: File) -> std::result::Result<SharedFile, Refusal> {
+        let mut seen = file.metadata().map_err(Refusal::Unreadable)?;
+        if is_fresh(&seen) {
+            thread::sleep(TICK);
+            seen = file.metadata().map_err(Refusal::Unreadable)?;
+        }
+        if !seen.is_file() {
+            return Err(Refusal::NoSuchFile);
+        }
+        let stamp = Stamp::of(&seen);
+        Ok(SharedFile { name: name.to_owned(), file, stamp, offset: 0, position: 0, hash: Sha256::new() })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole file's size when it was opened.
+    pub fn size(&self) -> u64 {
+        self.stamp.size
+    }
+
+    /// Sends only what follows the first `offset` bytes. The hash stays the
+    /// whole file's, so what is before is read all the same.
+    ///
+    /// # Errors
+    /// An offset beyond the end.
+    pub fn resume_at(mut self, offset: u64) -> std::result::Result<SharedFile, Refusal> {
+        if offset > self.size() {
+            return Err(Refusal::Beyond(self.size()));
+        }
+        self.offset = offset;
+        Ok(self)
+    }
+
+    /// Reads on, at most [`MAX_CHUNK_BYTES`]. Not to be called again after the
+    /// end or an error.
+    ///
+    /// # Errors
+    /// A disk that fails, a file that was changed.
+    pub fn next(&mut self, buffer: &mut [u8]) -> std::result::Result<Step, Refusal> {
+        let skips = self.position < self.offset;
+        let until = if skips { self.offset } else { self.size() };
+        let wanted = (until - self.position).min(buffer.len().min(MAX_CHUNK_BYTES) as u64) as usize;
+        if wanted == 0 {
+            return self.end(buffer);
+        }
+        let got = read_full(&mut self.file, &mut buffer[..wanted]).map_err(Refusal::Unreadable)?;
+        if got < wanted || !self.is_the_same()? {
+            return Err(Refusal::Changed);
+        }
+        self.hash.update(&buffer[..got]);
+        self.position += got as u64;
+        Ok(if skips { Step::Skipped } else { Step::Chunk(got) })
+    }
+
+    fn end(&mut self, buffer: &mut [u8]) -> std::result::Result<Step, Refusal> {
+        let has_more =
+            !buffer.is_empty() && read_full(&mut self.file, &mut buffer[..1]).map_err(Refusal::Unreadable)? > 0;
+        if has_more || buffer.is_empty() || !self.is_the_same()? {
+            return Err(Refusal::Changed);
+        }
+        Ok(Step::End(std::mem::take(&mut self.hash).finalize().into()))
+    }
+
+    /// A file that is removed, or replaced by another of its name, is still
+    /// whole under our handle: then its links change, and nothing else.
+    fn is_the_same(&self) -> std::result::Result<bool, Refusal> {
+        let now = Stamp::of(&self.file.metadata().map_err(Refusal::Unreadable)?);
+        let links_changed = now.links != self.stamp.links;
+        let is_same = now.size == self.stamp.size && now.content == self.stamp.content;
+        Ok(is_same && (now.changed == self.stamp.changed || links_changed))
+    }
+}
+
+/// A hash as the transfer's last line has it.
+pub fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
+        hex
+    })
+}
+
+/// `read(2)` until the buffer is full or the file at its end.
+fn read_full(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match file.read(&mut buffer[got..]) {
+            Ok(0) => break,
+            Ok(more) => got += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(got)
+}
+
+/// Whether a change now might not show in its times.
+fn is_fresh(seen: &Metadata) -> bool {
+    let changed = system::changed_at(seen);
+    changed.is_some_and(|changed| SystemTime::now().duration_since(changed).is_ok_and(|age| age < TICK))
+}
+
+/// Which file it is, and which state of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    /// Device, inode, and when the content was last changed.
+    content: [i128; 3],
+    /// When anything of it was.
+    changed: i128,
+    /// Names it has.
+    links: u64,
+}
+
+#[cfg(unix)]
+mod system {
+    use std::fs::{File, Metadata, OpenOptions};
+    use std::io;
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::path::Path;
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use nix::dir::Dir;
+    use nix::fcntl::{AtFlags, OFlag, openat};
+    use nix::sys::stat::{Mode, SFlag, fstatat};
+
+    use super::Stamp;
+
+    /// The folder by its handle: whatever is renamed above it, it stays the
+    /// same one.
+    pub(super) struct Folder(File);
+
+    impl Folder {
+        pub(super) fn open(path: &Path) -> io::Result<Folder> {
+            let folder = OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?;
+            Ok(Folder(folder))
+        }
+
+        /// Every name in it that is UTF-8.
+        pub(super) fn names(&self) -> io::Result<Vec<String>> {
+            // A handle of its own: two lists at once would share a position.
+            let again = openat(&self.0, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+            let mut names = Vec::new();
+            for entry in Dir::from_fd(again)?.iter() {
+                names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
+            }
+            Ok(names)
+        }
+
+        pub(super) fn size_of_regular(&self, name: &str) -> Option<u64> {
+            let seen = fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+            let kind = SFlag::from_bits_truncate(seen.st_mode) & SFlag::S_IFMT;
+            (kind == SFlag::S_IFREG).then_some(seen.st_size as u64)
+        }
+
+        pub(super) fn open_file(&self, name: &str) -> io::Result<File> {
+            // O_NONBLOCK: should it have become a FIFO, this would wait for ever.
+            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+            Ok(openat(&self.0, name, flags, Mode::empty())?.into())
+        }
+    }
+
+    impl Stamp {
+        pub(super) fn of(seen: &Metadata) -> Stamp {
+            let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+            let content = [seen.dev().into(), seen.ino().into(), nanos(seen.mtime(), seen.mtime_nsec())];
+            let changed = nanos(seen.ctime(), seen.ctime_nsec());
+            Stamp { size: seen.len(), content, changed, links: seen.nlink() }
+        }
+    }
+
+    pub(super) fn changed_at(seen: &Metadata) -> Option<SystemTime> {
+        let (seconds, nanos) = (u64::try_from(seen.ctime()).ok()?, u32::try_from(seen.ctime_nsec()).ok()?);
+        UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::fs::{self, File, Metadata, OpenOptions};
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::Stamp;
+
+    /// The folder by its path, made absolute once.
+    pub(super) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(super) fn open(path: &Path) -> io::Result<Folder> {
+            let folder = fs::canonicalize(path)?;
+            fs::read_dir(&folder)?;
+            Ok(Folder(folder))
+        }
+
+        pub(super) fn names(&self) -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(&self.0)? {
+                names.extend(entry?.file_name().into_string().ok());
+            }
+            Ok(names)
+        }
+
+        pub(super) fn size_of_regular(&self, name: &str) -> Option<u64> {
+            let seen = fs::symlink_metadata(self.0.join(name)).ok()?;
+            seen.is_file().then_some(seen.len())
+        }
+
+        pub(super) fn open_file(&self, name: &str) -> io::Result<File> {
+            let mut options = OpenOptions::new();
+            options.read(true);
+            #[cfg(windows)]
+            {
+                // FILE_FLAG_OPEN_REPARSE_POINT: a link is opened itself, and
+                // then seen to be no file.
+                std::os::windows::fs::OpenOptionsExt::custom_flags(&mut options, 0x0020_0000);
+            }
+            options.open(self.0.join(name))
+        }
+    }
+
+    impl Stamp {
+        pub(super) fn of(seen: &Metadata) -> Stamp {
+            let nanos = |time: io::Result<SystemTime>| {
+                let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                since.map_or(0, |since| since.as_nanos() as i128)
+            };
+            let content = [0, nanos(seen.created()), nanos(seen.modified())];
+            Stamp { size: seen.len(), content, changed: 0, links: 1 }
+        }
+    }
+
+    pub(super) fn changed_at(seen: &Metadata) -> Option<SystemTime> {
+        seen.modified().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    struct Planted {
+        dir: tempfile::TempDir,
+        shared: SharedDir,
+    }
+
+    fn plant(files: &[(&str, &[u8])]) -> Planted {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("SharedFiles");
+        fs::create_dir(&folder).unwrap();
+        for (name, bytes) in files {
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+        Planted { shared: SharedDir::open(&folder).unwrap(), dir }
+    }
+
+    impl Planted {
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.path().join("SharedFiles").join(name)
+        }
+
+        fn listed(&self) -> Vec<String> {
+            self.shared.list().unwrap().into_iter().map(|(name, _)| name).collect()
+        }
+
+        fn is_refused(&self, name: &str) -> bool {
+            matches!(self.shared.file(name), Err(Refusal::NoSuchFile))
+        }
+    }
+
+    /// All that is sent, and the hash.
+    fn fetch(mut file: SharedFile, room: usize) -> std::result::Result<(Vec<u8>, [u8; 32]), Refusal> {
+        let (mut sent, mut buffer) = (Vec::new(), vec![0; room]);
+        loop {
+            match file.next(&mut buffer)? {
+                Step::Skipped => {}
+                Step::Chunk(length) => sent.extend(&buffer[..length]),
+                Step::End(hash) => return Ok((sent, hash)),
+            }
+        }
+    }
+
+    fn pattern(count: usize) -> Vec<u8> {
+        (0..count).map(|at| (at * 31 + at / 253) as u8).collect()
+    }
+
+    #[test]
+    fn files_are_listed_by_name_with_their_sizes() {
+        let planted = plant(&[("b.txt", b"bb"), ("a b.txt", b""), ("Ä.png", b"x"), ("Z", b"zzz"), ("é 2.ogg", b"1")]);
+        fs::create_dir(planted.path("folder")).unwrap();
+        fs::write(planted.path("folder").join("inner"), "x").unwrap();
+        let expected = [("Z", 3), ("a b.txt", 0), ("b.txt", 2), ("Ä.png", 1), ("é 2.ogg", 1)];
+        let expected: Vec<(String, u64)> = expected.map(|(name, size)| (name.to_owned(), size)).into();
+        assert_eq!(planted.shared.list().unwrap(), expected);
+        assert_eq!(planted.shared.list().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_arrives_whole_with_its_hash_at_every_size() {
+        for size in [0, 1, 9, 10, 11, MAX_CHUNK_BYTES - 1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 300_000] {
+            let bytes = pattern(size);
+            let planted = plant(&[("file", &bytes)]);
+            for room in [10, MAX_CHUNK_BYTES, 1 << 20] {
+                let file = planted.shared.file("file").unwrap();
+                assert_eq!((file.name(), file.size()), ("file", size as u64));
+                let (sent, hash) = fetch(file, room).unwrap();
+                assert!(sent == bytes, "{size} by {room}");
+                assert_eq!(hash[..], Sha256::digest(&bytes)[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_resumed_file_has_the_rest_and_the_whole_files_hash() {
+        let bytes = pattern(200_000);
+        let planted = plant(&[("file", &bytes)]);
+        let hash = Sha256::digest(&bytes);
+        for offset in [0, 1, 65_535, 65_536, 65_537, 199_999, 200_000] {
+            let file = planted.shared.file("file").unwrap().resume_at(offset as u64).unwrap();
+            assert_eq!(file.size(), 200_000);
+            let (sent, whole) = fetch(file, MAX_CHUNK_BYTES).unwrap();
+            assert!(sent == bytes[offset..], "{offset}");
+            assert_eq!(whole[..], hash[..]);
+        }
+        let file = planted.shared.file("file").unwrap();
+        assert!(matches!(file.resume_at(200_001), Err(Refusal::Beyond(200_000))));
+    }
+
+    #[test]
+    fn a_chunk_is_never_longer_than_the_protocol_allows() {
+        let planted = plant(&[("file", &pattern(200_000))]);
+        let mut file = planted.shared.file("file").unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        assert_eq!(file.next(&mut buffer).unwrap(), Step::Chunk(MAX_CHUNK_BYTES));
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        let planted = plant(&[("file", b"x"), (".hidden", b"secret"), ("FILE2", b"x")]);
+        fs::write(planted.dir.path().join("outside"), "secret").unwrap();
+        fs::create_dir(planted.path("folder")).unwrap();
+        let absolute = planted.path("file").to_str().unwrap().to_owned();
+        let table = [
+            "",
+            ".",
+            "..",
+            "/",
+            "../outside",
+            "..\\outside",
+            "./file",
+            "folder",
+            "folder/../file",
+            "/etc/passwd",
+            "file/",
+            "/file",
+            "//file",
+            "file\0",
+            "file\0.txt",
+            "\0",
+            ".hidden",
+            "FILE",
+            "File",
+            "file ",
+            " file",
+            "file.",
+            "ｆile",
+            "fil\u{435}",
+            "\u{ff0e}\u{ff0e}/outside",
+            "%2e%2e/outside",
+            "..%2foutside",
+            "\u{2025}/outside",
+            "..\u{2215}outside",
+            "..\u{ff0f}outside",
+            "~/outside",
+            "file2",
+            "con",
+            "nul",
+            "C:",
+            "file:stream",
+            "file::$DATA",
+            "\u{202e}elif",
+            "file\n",
+            "file\r",
+            &absolute,
+            &"../".repeat(50),
+            &"a".repeat(5000),
+        ];
+        for name in table {
+            assert!(planted.is_refused(name), "{name:?}");
+        }
+        assert!(planted.shared.file("file").is_ok());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_devices_fifos_and_unspeakable_names_are_neither_listed_nor_sent() {
+        use nix::sys::stat::Mode;
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::symlink;
+        use std::os::unix::net::UnixListener;
+        let planted = plant(&[("file", b"x"), ("two\nlines", b"x"), ("esc\u{1b}[2J", b"x"), ("back\\slash", b"x")]);
+        fs::write(planted.path("bidi\u{202e}gpj.exe"), "x").unwrap();
+        fs::write(planted.path("x").with_file_name(std::ffi::OsStr::from_bytes(b"\xff")), "x").unwrap();
+        fs::write(planted.dir.path().join("outside"), "secret").unwrap();
+        symlink("../outside", planted.path("link")).unwrap();
+        symlink("file", planted.path("inner-link")).unwrap();
+        symlink("/dev/zero", planted.path("zero")).unwrap();
+        symlink("..", planted.path("up")).unwrap();
+        nix::unistd::mkfifo(&planted.path("fifo"), Mode::S_IRWXU).unwrap();
+        let _socket = UnixListener::bind(planted.path("socket")).unwrap();
+        assert_eq!(planted.listed(), ["file"]);
+        for name in ["link", "inner-link", "zero", "up", "up/outside", "fifo", "socket", "two\nlines", "back\\slash"] {
+            assert!(planted.is_refused(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_stands_elsewhere_under_the_folders_name_is_not_served() {
+        let planted = plant(&[("file", b"ours")]);
+        let folder = planted.dir.path().join("SharedFiles");
+        fs::rename(&folder, planted.dir.path().join("moved")).unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("file"), "theirs").unwrap();
+        fs::write(folder.join("other"), "theirs").unwrap();
+        assert_eq!(planted.listed(), ["file"]);
+        assert_eq!(fetch(planted.shared.file("file").unwrap(), 100).unwrap().0, b"ours");
+    }
+
+    /// What `change` does to a file half sent, and how the transfer then ends.
+    fn changed_half_way(change: impl Fn(&Path)) -> std::result::Result<Vec<u8>, Refusal> {
+        let planted = plant(&[("file", &pattern(200_000))]);
+        let mut file = planted.shared.file("file").unwrap();
+        let mut buffer = vec![0; MAX_CHUNK_BYTES];
+        assert!(matches!(file.next(&mut buffer), Ok(Step::Chunk(_))));
+        change(&planted.path("file"));
+        fetch(file, MAX_CHUNK_BYTES).map(|(sent, _)| sent)
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_sent_ends_in_an_error() {
+        let append = |path: &Path| fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap();
+        let shrink = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(100_000).unwrap();
+        let empty = |path: &Path| fs::write(path, "").unwrap();
+        let same_size = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().write_all(b"new").unwrap();
+        let changes: [&dyn Fn(&Path); 4] = [&append, &shrink, &empty, &same_size];
+        for (number, change) in changes.iter().enumerate() {
+            assert!(matches!(changed_half_way(change), Err(Refusal::Changed)), "{number}");
+        }
+        assert_eq!(changed_half_way(|_| ()).unwrap().len(), 200_000 - MAX_CHUNK_BYTES);
+    }
+
+    #[test]
+    fn a_change_right_after_a_change_is_seen() {
+        for round in 0..20 {
+            let planted = plant(&[("file", &pattern(1000))]); // written this very moment
+            let mut file = planted.shared.file("file").unwrap();
+            let mut buffer = [0; 500];
+            file.next(&mut buffer).unwrap();
+            let mut other = fs::OpenOptions::new().write(true).open(planted.path("file")).unwrap();
+            other.write_all(b"new").unwrap();
+            assert!(matches!(fetch(file, 500), Err(Refusal::Changed)), "{round}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_none_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        for name in ["file", "absent"] {
+            let error = SharedDir::open(&dir.path().join(name)).err().unwrap();
+            assert_eq!(error.status(), crate::error::Status::CannotAsk);
+        }
+    }
+
+    #[test]
+    fn a_hash_is_64_small_digits() {
+        assert_eq!(hex(&[0xab; 32]), "ab".repeat(32));
+        assert_eq!(hex(&[0; 32]), "0".repeat(64));
+    }
+}
