@@ -292,9 +292,14 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
 /// TCP and UDP side by side: one answer.
 fn run_compare(output: &Output, args: &compare::Args) -> Status {
     let desk = Desk::new(output, "compare", false);
+    // A namespace can be entered only while there is one thread.
+    let prepared = match args.prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => return desk.status(Err(error.into())),
+    };
     let trace = if output.trace { Trace::to(desk.report.clone(), "client") } else { Trace::off() };
     let host = Host { lab: "compare", report: desk.report.clone(), trace, stop: desk.stop.clone() };
-    let ended = args.run(&host);
+    let ended = args.run(&host, prepared);
     desk.stop.settle();
     host.trace.settle();
     desk.status(ended.map_err(anyhow::Error::from))

@@ -1,7 +1,7 @@
 //! The figures as comma-separated values (RFC 4180): a line for each, TCP's
 //! and UDP's value beside each other, each with its origin.
 
-use super::Comparison;
+use super::comparison::Comparison;
 use super::stats::{Figure, Value};
 
 /// The whole file.

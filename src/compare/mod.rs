@@ -1,15 +1,18 @@
 //! TCP and UDP side by side: the same messages by both, and each figure with
 //! where it is from.
 //!
-//! - [`workload`]: what is sent; [`sockets`]: by the system's own sockets;
-//!   [`virtual_time`]: over an emulated link, by a stack of our own
+//! - [`workload`]: what is sent; [`medium`]: what it goes over; [`sockets`]: by
+//!   the system's own sockets; [`virtual_time`]: by a stack of our own
 //! - [`stats`]: from samples to figures, and what each of them means
 //! - [`packets`]: each packet of an emulated link; [`ladder`]: drawn in time
 //! - [`sweep`]: over links that lose more and more
-//! - [`table`], [`words`]: for people; JSON and [`csv`] for programs
+//! - [`comparison`]: all of it, as `--json` has it
+//! - [`table`], [`words`]: for people; [`csv`]: for programs
 
+pub mod comparison;
 pub mod csv;
 pub mod ladder;
+pub mod medium;
 pub mod packets;
 pub mod progress;
 pub mod sockets;
@@ -20,21 +23,16 @@ pub mod virtual_time;
 pub mod words;
 pub mod workload;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
-use self::packets::Packet;
+use self::comparison::{Comparison, Packets, Sent};
+use self::medium::Medium;
 use self::progress::Progress;
-use self::sockets::{Far, Route};
-use self::stats::Column;
 use self::sweep::{Point, Sweep};
 use self::workload::Workload;
 use crate::error::{Attempt, Error, Result, Status};
-use crate::link::log::{Counts, Log};
+use crate::link;
 use crate::link::options::Link;
-use crate::link::{self, Direction};
 use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::report::Answer;
@@ -78,73 +76,34 @@ pub struct Args {
     csv: bool,
 }
 
-/// What came of it, as `--json` has it.
-#[derive(Debug, serde::Serialize)]
-pub struct Comparison {
-    /// What was sent.
-    pub workload: Sent,
-    /// The emulated link; none over real ones.
-    pub link: Option<Link>,
-    /// By TCP.
-    pub tcp: Column,
-    /// By UDP.
-    pub udp: Column,
-    /// What became of each packet, where a link was emulated.
-    #[serde(rename = "log", skip_serializing_if = "Option::is_none")]
-    pub logs: Option<Logs>,
-    /// Each packet, with `--ladder`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub packets: Option<Packets>,
-    /// The same over other links, with `--sweep`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sweep: Option<Vec<Point>>,
-}
-
-/// Each protocol's packets.
-#[derive(Debug, serde::Serialize)]
-pub struct Packets {
-    /// TCP's.
-    pub tcp: Vec<Packet>,
-    /// UDP's.
-    pub udp: Vec<Packet>,
-}
-
-/// The workload, as `--json` has it.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Sent {
-    /// How many messages.
-    pub count: u32,
-    /// Bytes of each.
-    pub size: usize,
-    /// From one to the next, in microseconds.
-    pub interval_us: u64,
-    /// What the link's fates were drawn from.
-    pub seed: u64,
-    /// Whether nobody answered.
-    pub one_way: bool,
-}
-
-/// The link's logs, one for each protocol.
-#[derive(Debug)]
-pub struct Logs {
-    /// Of TCP's packets.
-    pub tcp: Log,
-    /// Of UDP's.
-    pub udp: Log,
+/// What is asked for, checked, and what it goes over.
+pub struct Prepared {
+    workload: Workload,
+    link: Option<(Medium, Link)>,
 }
 
 impl Args {
-    /// Runs it to its end.
-    pub fn run(&self, host: &Host) -> Result<Status> {
+    /// Checks what is asked for, and makes ready what it goes over; before
+    /// there is a second thread.
+    ///
+    /// # Errors
+    /// What cannot be asked, or is not allowed here.
+    pub fn prepare(&self) -> Result<Prepared> {
         let needs_link = self.ladder || self.pcap.is_some() || self.sweep.is_some();
         let (workload, link) = (self.workload.workload()?, self.link.link(needs_link, drawn_seed())?);
         self.check(&workload, link.as_ref())?;
-        let comparison = self.compare(host, &workload, link)?;
+        let link = link.map(|link| Ok((Medium::prepare(&link)?, link))).transpose()?;
+        Ok(Prepared { workload, link })
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, host: &Host, prepared: Prepared) -> Result<Status> {
+        let comparison = self.compare(host, &prepared)?;
         if let (Some(path), Some(logs)) = (&self.pcap, &comparison.logs) {
             let written = link::pcap::write(path, &[&logs.tcp, &logs.udp]);
             written.map_err(|(path, cause)| Error::new(Attempt::Write, path.display().to_string(), &cause))?;
         }
-        let text = if self.csv { csv::csv(&comparison) } else { self.text(host, &workload, &comparison) };
+        let text = if self.csv { csv::csv(&comparison) } else { self.text(host, &prepared.workload, &comparison) };
         let json = serde_json::to_string(&comparison)
             .map_err(|error| Error::other(Attempt::Write, "the figures", error.to_string()))?;
         let failures = comparison.failures().map(|error| [error.message(), error.why(), error.try_next()]).collect();
@@ -189,34 +148,29 @@ impl Args {
         }
     }
 
-    fn compare(&self, host: &Host, workload: &Workload, link: Option<Link>) -> Result<Comparison> {
+    fn compare(&self, host: &Host, Prepared { workload, link }: &Prepared) -> Result<Comparison> {
         let progress = Progress::new(&host.report, workload.count);
-        let Some(link) = link else {
-            let (tcp, udp) = self.over_real_sockets(host, workload, &progress);
+        let Some((medium, link)) = link else {
+            let elsewhere = self.tcp.as_ref().zip(self.udp.as_ref());
+            let (tcp, udp) = medium::real_sockets(host, workload, elsewhere, &progress);
             let workload = Sent::new(workload, self.link.seed.unwrap_or(0));
             return Ok(Comparison { workload, link: None, tcp, udp, logs: None, packets: None, sweep: None });
         };
-        let sweep = self.sweep.as_ref().map(|sweep| swept(sweep, &link, workload)).transpose()?;
         let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
-        let (tcp, udp, logs) = over_link(&link, workload, kept);
+        let (tcp, udp, logs) = medium.carry(host, workload, link, kept, &progress)?;
         let packets = self.ladder.then(|| Packets {
             tcp: packets::packets(&logs.tcp, workload),
             udp: packets::packets(&logs.udp, workload),
         });
-        let workload = Sent::new(workload, link.seed);
-        Ok(Comparison { workload, link: Some(link), tcp, udp, logs: Some(logs), packets, sweep })
-    }
-
-    fn over_real_sockets(&self, host: &Host, workload: &Workload, progress: &Progress) -> (Column, Column) {
-        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let route = Route { listen_at: loopback, reach_at: loopback, is_loopback: true, is_idle: Box::new(|| true) };
-        let far = match (&self.tcp, &self.udp) {
-            (Some(tcp), Some(udp)) => Far::Elsewhere { tcp, udp },
-            _ => Far::Own(&route),
+        let swept = |link: Result<Link>| {
+            let link = link?;
+            let (tcp, udp, _) = medium.carry(host, workload, &link, HEADER_BYTES, &progress)?;
+            Ok(Point { loss: link.loss, tcp, udp })
         };
-        let tcp = sockets::tcp(host, workload, &far, progress);
-        let udp = sockets::udp(host, workload, &far, progress);
-        (Column::of(workload, tcp), Column::of(workload, udp))
+        let sweep = self.sweep.as_ref().map(|Sweep(shares)| shares.iter().map(|loss| swept(link.with_loss(*loss))));
+        let sweep = sweep.map(Iterator::collect).transpose()?;
+        let workload = Sent::new(workload, link.seed);
+        Ok(Comparison { workload, link: Some(link.clone()), tcp, udp, logs: Some(logs), packets, sweep })
     }
 
     fn text(&self, host: &Host, workload: &Workload, comparison: &Comparison) -> String {
@@ -236,24 +190,6 @@ impl Args {
     }
 }
 
-/// Both protocols over the same link, each with all of it to itself.
-fn over_link(link: &Link, workload: &Workload, kept: usize) -> (Column, Column, Logs) {
-    let (tcp, tcp_log) = virtual_time::tcp(link, workload, kept);
-    let (udp, udp_log) = virtual_time::udp(link, workload, kept);
-    let tcp = Column::of(workload, tcp.with_log(&tcp_log));
-    let udp = Column::of(workload, udp.with_log(&udp_log));
-    (tcp, udp, Logs { tcp: tcp_log, udp: udp_log })
-}
-
-fn swept(sweep: &Sweep, link: &Link, workload: &Workload) -> Result<Vec<Point>> {
-    let links = sweep.0.iter().map(|loss| link.with_loss(*loss)).collect::<Result<Vec<Link>>>()?;
-    let point = |link: &Link| {
-        let (tcp, udp, _) = over_link(link, workload, HEADER_BYTES);
-        Point { loss: link.loss, tcp, udp }
-    };
-    Ok(links.iter().map(point).collect())
-}
-
 /// One after the other, or where the window is wide enough, side by side.
 fn ladders(packets: &Packets) -> String {
     let (tcp, udp) = (ladder::ladder("TCP", &packets.tcp), ladder::ladder("UDP", &packets.udp));
@@ -269,42 +205,4 @@ fn ladders(packets: &Packets) -> String {
 /// A seed where none was given: told, so that it can be given next time.
 fn drawn_seed() -> u64 {
     getrandom::u64().unwrap_or_default() % DRAWN_SEEDS
-}
-
-impl Sent {
-    fn new(workload: &Workload, seed: u64) -> Sent {
-        let Workload { count, size, interval, one_way, .. } = *workload;
-        Sent { count, size, interval_us: interval.as_micros() as u64, seed, one_way }
-    }
-}
-
-impl Serialize for Logs {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let ways =
-            |log: &Log| Ways { forward: log.counts(Direction::Forward), backward: log.counts(Direction::Backward) };
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("tcp", &ways(&self.tcp))?;
-        map.serialize_entry("udp", &ways(&self.udp))?;
-        map.end()
-    }
-}
-
-#[derive(serde::Serialize)]
-struct Ways {
-    forward: Counts,
-    backward: Counts,
-}
-
-impl Comparison {
-    fn failures(&self) -> impl Iterator<Item = &Error> {
-        [&self.tcp, &self.udp].into_iter().filter_map(|column| column.samples.failure.as_ref())
-    }
-
-    /// Lost datagrams are a result. The answer is no where one protocol
-    /// brought nothing at all, or TCP not everything.
-    fn status(&self) -> Status {
-        let Comparison { workload, tcp, udp, .. } = self;
-        let whole = tcp.received == u64::from(workload.count) && udp.received > 0;
-        if whole && self.failures().next().is_none() { Status::Done } else { Status::No }
-    }
 }

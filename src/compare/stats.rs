@@ -99,7 +99,7 @@ impl Samples {
             packets: known(forward.packets + backward.packets),
             wire_bytes: known(forward.bytes + backward.bytes),
             retransmits: self.retransmits.or(known(again::total(log))),
-            drops: known(forward.lost + backward.lost),
+            drops: self.drops.or(known(forward.lost + backward.lost)),
             ..self
         }
     }

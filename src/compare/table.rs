@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::Comparison;
+use super::comparison::Comparison;
 use super::stats::{Column, Figure, Value};
 use crate::report::RoundTrips;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Comparison;
+use super::comparison::Comparison;
 use super::stats::{Column, Figure, Origin, Value};
 use super::table::{bits_per_second, grouped, time};
 use super::workload::Workload;

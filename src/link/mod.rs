@@ -17,11 +17,13 @@
 //!   *reordered* mean
 //! - [`headers`]: what a packet says of itself; [`again`]: which bytes of a
 //!   stream were sent before; [`pcap`]: files that Wireshark opens
+//! - [`kernel`]: the system's own TCP and UDP over it (Linux)
 //! - [`sim`]: two hosts on a user-space stack over it, in virtual time
 
 pub mod again;
 pub mod headers;
 pub mod impairment;
+pub mod kernel;
 pub mod log;
 pub mod options;
 pub mod pcap;

@@ -21,8 +21,12 @@ use crate::net::addr::{Addr, Host as AddrHost};
 use crate::net::host::Host;
 use crate::net::trace::Counter;
 
-/// How long a connection may bring nothing at all before it is given up.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How long a connection may take: SYNs go after 0, 1, 3, 7 and 15 s.
+const CONNECT_WITHIN: Duration = Duration::from_secs(16);
+
+/// How long a connection may bring nothing at all before it is given up: eight
+/// segments sent again, each after twice the time of the one before.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long the last datagrams' doubles are awaited.
 const STRAGGLERS: Duration = Duration::from_millis(100);
@@ -42,6 +46,8 @@ const UDP_HEADERS: u64 = 28;
 pub struct Route {
     /// The address it listens on.
     pub listen_at: IpAddr,
+    /// The port it listens on; 0 for any.
+    pub port: u16,
     /// The address by which a packet gets there.
     pub reach_at: IpAddr,
     /// Whether that is the loopback interface.
@@ -118,7 +124,7 @@ fn at(ip: IpAddr, port: u16) -> Addr {
 }
 
 fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress) -> Result<Samples> {
-    let peer = peer::tcp(host, workload, route.listen_at)?;
+    let peer = peer::tcp(host, workload, &at(route.listen_at, route.port))?;
     let probe = Probe::new(host, "compare", workload, progress);
     let (mut samples, started) = tcp::ask(probe, &at(route.reach_at, peer.port), &|| peer.received());
     let seen = peer.finish();
@@ -132,7 +138,7 @@ fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress)
 }
 
 fn own_udp(host: &Host, workload: &Workload, route: &Route, progress: &Progress) -> Result<Samples> {
-    let peer = peer::udp(host, workload, route.listen_at)?;
+    let peer = peer::udp(host, workload, &at(route.listen_at, route.port))?;
     let probe = Probe::new(host, "compare", workload, progress);
     let on_way = OnWay { is_loopback: route.is_loopback, is_idle: &*route.is_idle };
     let (mut samples, started) = udp::ask(probe, &at(route.reach_at, peer.port), &on_way);

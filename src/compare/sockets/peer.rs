@@ -2,15 +2,16 @@
 //! receiver that counts.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{STRAGGLERS, Samples, at};
+use super::{STRAGGLERS, Samples};
 use crate::compare::workload::{Cutter, Workload};
 use crate::error::{Attempt, Error, Result};
+use crate::net::addr::Addr;
 use crate::net::host::Host;
 use crate::net::kernel;
 use crate::net::socket::Socket;
@@ -87,9 +88,9 @@ impl Peer {
 }
 
 /// Starts the TCP end.
-pub fn tcp(host: &Host, workload: &Workload, ip: IpAddr) -> Result<Peer> {
+pub fn tcp(host: &Host, workload: &Workload, at: &Addr) -> Result<Peer> {
     let (host, stop) = own_stop(host);
-    let (listener, local) = tcp::listen(&host, &at(ip, 0), 0, 1)?;
+    let (listener, local) = tcp::listen(&host, at, 0, 1)?;
     let listener = Arc::new(listener);
     host.stop.wakes(&listener);
     start("tcp-server", &host, stop, workload, local.port(), move |_, workload, received| {
@@ -106,9 +107,9 @@ pub fn tcp(host: &Host, workload: &Workload, ip: IpAddr) -> Result<Peer> {
 }
 
 /// Starts the UDP end.
-pub fn udp(host: &Host, workload: &Workload, ip: IpAddr) -> Result<Peer> {
+pub fn udp(host: &Host, workload: &Workload, at: &Addr) -> Result<Peer> {
     let (host, stop) = own_stop(host);
-    let (socket, local) = udp::listen(&host, &at(ip, 0), ip, 0)?;
+    let (socket, local) = udp::listen(&host, at, Ipv4Addr::LOCALHOST.into(), 0)?;
     start("udp-server", &host, stop, workload, local.port(), move |host, workload, received| {
         let mut seen = Seen::default();
         serve_datagrams(host, &socket, workload, &mut seen, received);

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::pace::pace;
-use super::{Origin, Probe, SILENCE, SYN_OPTIONS, Samples, TCP_HEADERS, TIMESTAMPS};
+use super::{CONNECT_WITHIN, Origin, Probe, SILENCE, SYN_OPTIONS, Samples, TCP_HEADERS, TIMESTAMPS};
 use crate::compare::workload::Cutter;
 use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
@@ -36,7 +36,7 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     fn run(&mut self, server: &Addr, moved: &dyn Fn() -> u64) -> Result<()> {
-        let connected = tcp::connect(&self.probe.host, server, 0, None, SILENCE);
+        let connected = tcp::connect(&self.probe.host, server, 0, None, CONNECT_WITHIN);
         self.samples.calls = Some(0); // none of them an instrument's, yet
         let Connection { socket, peer, handshake: [called, returned], .. } = connected?;
         self.probe.started = called;
