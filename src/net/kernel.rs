@@ -47,6 +47,17 @@ pub fn drops(socket: &Socket) -> Option<u64> {
     system::drops(socket)
 }
 
+/// Room for so many bytes of datagrams (SO_RCVBUFFORCE), or where only the
+/// administrator may have that much, as much as the system grants everyone
+/// (SO_RCVBUF).
+#[cfg(target_os = "linux")]
+pub fn make_room(socket: &Socket, bytes: usize) -> std::io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
+    let force = |socket: &socket2::Socket| Ok(setsockopt(socket, RcvBufForce, &bytes)?);
+    let forced = socket.set_option("SOL_SOCKET", "SO_RCVBUFFORCE", bytes, force);
+    forced.or_else(|_| socket.set_option("SOL_SOCKET", "SO_RCVBUF", bytes, |socket| socket.set_recv_buffer_size(bytes)))
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use super::{Socket, TcpInfo};

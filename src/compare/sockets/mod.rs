@@ -16,9 +16,10 @@ use self::udp::OnWay;
 use super::progress::Progress;
 use super::stats::{Origin, Samples};
 use super::workload::Workload;
-use crate::error::Result;
+use crate::error::{Attempt, Error, Result};
 use crate::net::addr::{Addr, Host as AddrHost};
 use crate::net::host::Host;
+use crate::net::socket::Socket;
 use crate::net::trace::Counter;
 
 /// How long a connection may take: SYNs go after 0, 1, 3, 7 and 15 s.
@@ -54,6 +55,21 @@ pub struct Route {
     pub is_loopback: bool,
     /// Whether no packet is on its way.
     pub is_idle: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// Room for what a link may bring at once: no datagram that comes over it is
+/// to be lost beside it, where its log would not have it.
+const ROOM: usize = 256 * 1024 * 1024;
+
+/// Over an emulated link, makes a datagram socket hold all that comes.
+fn hold_all(socket: &Socket, is_loopback: bool) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    if !is_loopback {
+        let room = crate::net::kernel::make_room(socket, ROOM);
+        return room.map_err(|cause| Error::new(Attempt::Open, "datagrams over the link", &cause));
+    }
+    let _ = (socket, is_loopback, ROOM);
+    Ok(())
 }
 
 /// Who answers.
@@ -107,7 +123,7 @@ pub fn tcp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress)
 pub fn udp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress) -> Samples {
     let sampled = match far {
         Far::Elsewhere { udp, .. } => {
-            let on_way = OnWay { is_loopback: false, is_idle: &|| true };
+            let on_way = OnWay { is_loopback: false, is_ours: false, is_idle: &|| true };
             Ok(udp::ask(Probe::new(host, "udp-echo", workload, progress), udp, &on_way).0)
         }
         Far::Own(route) => own_udp(host, workload, route, progress),
@@ -138,9 +154,9 @@ fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress)
 }
 
 fn own_udp(host: &Host, workload: &Workload, route: &Route, progress: &Progress) -> Result<Samples> {
-    let peer = peer::udp(host, workload, &at(route.listen_at, route.port))?;
+    let peer = peer::udp(host, workload, &at(route.listen_at, route.port), route.is_loopback)?;
     let probe = Probe::new(host, "compare", workload, progress);
-    let on_way = OnWay { is_loopback: route.is_loopback, is_idle: &*route.is_idle };
+    let on_way = OnWay { is_loopback: route.is_loopback, is_ours: true, is_idle: &*route.is_idle };
     let (mut samples, started) = udp::ask(probe, &at(route.reach_at, peer.port), &on_way);
     if workload.one_way {
         peer.wait_until_quiet(&*route.is_idle);

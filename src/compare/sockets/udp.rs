@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::pace::pace;
-use super::{Origin, Probe, STRAGGLERS, Samples};
+use super::{Origin, Probe, STRAGGLERS, Samples, hold_all};
 use crate::error::{Attempt, Result};
 use crate::net::addr::Addr;
 use crate::net::kernel;
@@ -16,6 +16,8 @@ use crate::net::udp::{self, Client, MAX_DATAGRAM_ROOM};
 pub struct OnWay<'a> {
     /// Whether it is this host's own, which neither loses nor doubles a packet.
     pub is_loopback: bool,
+    /// Whether both ends are ours.
+    pub is_ours: bool,
     /// Whether no packet is under way.
     pub is_idle: &'a dyn Fn() -> bool,
 }
@@ -38,6 +40,9 @@ fn run(probe: &mut Probe<'_>, samples: &mut Samples, server: &Addr, on_way: &OnW
     let client = udp::client(&probe.host, server, 0, None, true);
     samples.calls = Some(0); // none of them an instrument's, yet
     let client = client?;
+    if on_way.is_ours {
+        hold_all(&client.socket, on_way.is_loopback)?;
+    }
     probe.started = client.handshake[0];
     samples.setup = Some(probe.since(client.handshake[1]));
     let mut asker = Asker { probe, samples, client: &client, buffer: vec![0; MAX_DATAGRAM_ROOM] };
