@@ -87,7 +87,8 @@ fn copy(packet: &Packet, at: Duration) -> String {
     line(packet.direction, None, Some(at), COPY, &arrow)
 }
 
-fn label(says: &Says) -> String {
+/// What a packet says of itself, in words.
+pub fn label(says: &Says) -> String {
     match says {
         Says::Segment { flags, seq, ack, length } => {
             let ack = ack.map(|ack| format!(" ack {ack}")).unwrap_or_default();
@@ -148,7 +149,7 @@ fn line(
 
 /// `20.0 ms`, `1234.5 ms`: in one unit, so that times can be subtracted by eye,
 /// until it would not fit. In whole numbers, which round the same everywhere.
-fn clock(time: Duration) -> String {
+pub fn clock(time: Duration) -> String {
     const FITS: u128 = 1_000_000_000;
     let (tenths, unit) = match time.as_micros() {
         micros @ ..FITS => ((micros + 50) / 100, "ms"),

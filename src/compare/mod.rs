@@ -6,6 +6,7 @@
 //! - [`stats`]: from samples to figures, and what each of them means
 //! - [`packets`]: each packet of an emulated link; [`ladder`]: drawn in time
 //! - [`sweep`]: over links that lose more and more
+//! - [`series`]: what changed over time; [`page`]: a page with plots
 //! - [`comparison`]: all of it, as `--json` has it
 //! - [`table`], [`words`]: for people; [`csv`]: for programs
 
@@ -14,7 +15,9 @@ pub mod csv;
 pub mod ladder;
 pub mod medium;
 pub mod packets;
+pub mod page;
 pub mod progress;
+pub mod series;
 pub mod sockets;
 pub mod stats;
 pub mod sweep;
@@ -28,6 +31,7 @@ use std::path::PathBuf;
 use self::comparison::{Comparison, Packets, Sent};
 use self::medium::Medium;
 use self::progress::Progress;
+use self::series::Series;
 use self::sweep::{Point, Sweep};
 use self::workload::Workload;
 use crate::error::{Attempt, Error, Result, Status};
@@ -67,6 +71,9 @@ pub struct Args {
     /// file beside it (without a link: over --link sim)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pcap: Option<PathBuf>,
+    /// Write a page with the table, both ladders and plots to FILE
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    html: Option<PathBuf>,
     /// Try these shares of losses as well, such as loss=0,1%,2%,5% (without a
     /// link: over --link sim)
     #[arg(long, value_name = "loss=LIST", conflicts_with = "csv", help_heading = "Output")]
@@ -102,6 +109,11 @@ impl Args {
         if let (Some(path), Some(logs)) = (&self.pcap, &comparison.logs) {
             let written = link::pcap::write(path, &[&logs.tcp, &logs.udp]);
             written.map_err(|(path, cause)| Error::new(Attempt::Write, path.display().to_string(), &cause))?;
+        }
+        if let Some(path) = &self.html {
+            let page = page::page(&command(), &self.over(&comparison), &prepared.workload, &comparison);
+            let written = std::fs::write(path, page);
+            written.map_err(|cause| Error::new(Attempt::Write, path.display().to_string(), &cause))?;
         }
         let text = if self.csv { csv::csv(&comparison) } else { self.text(host, &prepared.workload, &comparison) };
         let json = serde_json::to_string(&comparison)
@@ -154,11 +166,12 @@ impl Args {
             let elsewhere = self.tcp.as_ref().zip(self.udp.as_ref());
             let (tcp, udp) = medium::real_sockets(host, workload, elsewhere, &progress);
             let workload = Sent::new(workload, self.link.seed.unwrap_or(0));
-            return Ok(Comparison { workload, link: None, tcp, udp, logs: None, packets: None, sweep: None });
+            let series = self.html.is_some().then(|| Series::of(&tcp, &udp, None));
+            return Ok(Comparison { workload, link: None, tcp, udp, logs: None, packets: None, sweep: None, series });
         };
         let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
         let (tcp, udp, logs) = medium.carry(host, workload, link, kept, &progress)?;
-        let packets = self.ladder.then(|| Packets {
+        let packets = (self.ladder || self.html.is_some()).then(|| Packets {
             tcp: packets::packets(&logs.tcp, workload),
             udp: packets::packets(&logs.udp, workload),
         });
@@ -170,23 +183,30 @@ impl Args {
         let sweep = self.sweep.as_ref().map(|Sweep(shares)| shares.iter().map(|loss| swept(link.with_loss(*loss))));
         let sweep = sweep.map(Iterator::collect).transpose()?;
         let workload = Sent::new(workload, link.seed);
-        Ok(Comparison { workload, link: Some(link.clone()), tcp, udp, logs: Some(logs), packets, sweep })
+        let both = packets.as_ref().map(|Packets { tcp, udp }| (&tcp[..], &udp[..]));
+        let series = self.html.is_some().then(|| Series::of(&tcp, &udp, both));
+        Ok(Comparison { workload, link: Some(link.clone()), tcp, udp, logs: Some(logs), packets, sweep, series })
     }
 
     fn text(&self, host: &Host, workload: &Workload, comparison: &Comparison) -> String {
-        let ladders = comparison.packets.as_ref().map(ladders).unwrap_or_default();
+        let packets = comparison.packets.as_ref().filter(|_| self.ladder);
+        let ladders = packets.map(ladders).unwrap_or_default();
         let sweep = comparison.sweep.as_ref().map(|points| format!("\n{}", sweep::table(points))).unwrap_or_default();
         let table = table::table(comparison) + &sweep;
         if !host.report.wants_messages() {
             return ladders + &table;
         }
-        let over = match (&self.tcp, &self.udp, &comparison.link) {
+        let sentences = words::sentences(workload, comparison);
+        format!("{}\n\n{ladders}{table}\n{sentences}", words::heading(workload, &self.over(comparison)))
+    }
+
+    /// What it went over, in words.
+    fn over(&self, comparison: &Comparison) -> String {
+        match (&self.tcp, &self.udp, &comparison.link) {
             (Some(tcp), Some(udp), _) => format!("to tcp {tcp} and udp {udp}"),
             (.., Some(link)) => format!("over an emulated link: {link}, seed {}", link.seed),
             _ => "over loopback, by the system's own TCP and UDP".into(),
-        };
-        let sentences = words::sentences(workload, comparison);
-        format!("{}\n\n{ladders}{table}\n{sentences}", words::heading(workload, &over))
+        }
     }
 }
 
@@ -200,6 +220,16 @@ fn ladders(packets: &Packets) -> String {
         [tcp, vec![String::new()], udp].concat()
     };
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect::<String>() + "\n"
+}
+
+/// What was typed, as a shell would take it again.
+fn command() -> String {
+    let word = |word: String| match word.chars().all(|c| c.is_alphanumeric() || "-_./=,:%+".contains(c)) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    let words = std::env::args().skip(1).map(word).collect::<Vec<String>>();
+    format!("netlab {}", words.join(" "))
 }
 
 /// A seed where none was given: told, so that it can be given next time.

@@ -19,7 +19,7 @@ const LOSSES: [&str; 6] = ["lost", "duplicate", "reordered", "late", "retransmit
 const ORIGIN_WIDTH: usize = 11;
 
 /// Each line's words, and the figure it shows.
-const LINES: [(&str, &str); 17] = [
+pub const LINES: [(&str, &str); 18] = [
     ("set-up", "setup_us"),
     ("first byte", "first_byte_us"),
     ("round trip, min", "rtt_us"),
@@ -37,13 +37,13 @@ const LINES: [(&str, &str); 17] = [
     ("packets", "packets"),
     ("    bytes", "wire_bytes"),
     ("retransmissions", "retransmits"),
+    ("packets dropped", "drops"),
 ];
 
 /// The table.
 pub fn table(comparison: &Comparison) -> String {
     let mut text = format!("{HEAD}{:<20}{:>14}{:<15}{:>14}{HEAD:#}\n", "", "TCP", "", "UDP");
-    let last = ("packets dropped", "drops");
-    for (label, name) in LINES.into_iter().chain([last]) {
+    for (label, name) in LINES {
         let cell = |column: &Column, width| column.figure(name).map(|figure| cell(label, &figure, width));
         let (tcp, udp) = (cell(&comparison.tcp, ORIGIN_WIDTH), cell(&comparison.udp, 0));
         let _ = writeln!(text, "{label:<20}{}  {}", tcp.unwrap_or_default(), udp.unwrap_or_default());
@@ -54,12 +54,17 @@ pub fn table(comparison: &Comparison) -> String {
 /// `      0.09 ms  measured   `, the origin padded to `width`.
 fn cell(label: &str, figure: &Figure, width: usize) -> String {
     let value = figure.value.map_or("-".into(), |value| shown(label, value));
-    let bad = LOSSES.contains(&figure.name) && matches!(figure.value, Some(Value::Count(1..)));
-    let style = if bad { BAD } else { Style::new() };
+    let style = if is_bad(figure) { BAD } else { Style::new() };
     format!("{style}{value:>14}{style:#}  {DIM}{:<width$}{DIM:#}", figure.origin.name())
 }
 
-fn shown(label: &str, value: Value) -> String {
+/// Whether a figure is bad news.
+pub fn is_bad(figure: &Figure) -> bool {
+    LOSSES.contains(&figure.name) && matches!(figure.value, Some(Value::Count(1..)))
+}
+
+/// A value in words; of round trips, which of them the line's `label` says.
+pub fn shown(label: &str, value: Value) -> String {
     match value {
         Value::Count(count) => grouped(count),
         Value::Micros(us) => time(us),

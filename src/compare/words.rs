@@ -36,10 +36,14 @@ pub fn heading(workload: &Workload, over: &str) -> String {
 }
 
 /// Three sentences: on what was lost, on waiting, on what it cost.
-pub fn sentences(workload: &Workload, comparison: &Comparison) -> String {
+pub fn all(workload: &Workload, comparison: &Comparison) -> [String; 3] {
     let Comparison { tcp, udp, .. } = comparison;
-    let sentences = [loss(comparison), waiting(workload, tcp, udp), cost(tcp, udp)];
-    sentences.iter().map(|sentence| format!("{}\n", wrapped(sentence))).collect()
+    [loss(comparison), waiting(workload, tcp, udp), cost(tcp, udp)]
+}
+
+/// The same as lines of a terminal.
+pub fn sentences(workload: &Workload, comparison: &Comparison) -> String {
+    all(workload, comparison).iter().map(|sentence| format!("{}\n", wrapped(sentence))).collect()
 }
 
 fn loss(comparison: &Comparison) -> String {
