@@ -11,6 +11,7 @@ use anstream::ColorChoice;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::compare;
 use crate::error::{Attempt, Error, Status};
 use crate::handouts;
 use crate::labs::stage::Stage;
@@ -116,6 +117,15 @@ enum Command {
     Chat(labs::chat::Args),
     /// Many clients at once, against an echo server: how fast, how slow
     Load(crate::load::Args),
+    /// TCP and UDP side by side
+    #[command(after_help = "Examples:
+  netlab compare
+  netlab compare --link sim --loss 5% --seed 7
+  netlab compare --loss 20% --count 5 --seed 7 --ladder
+  netlab compare --rate 1mbit --one-way --count 1000 --size 1000 --sweep loss=0,1%,5%
+  netlab compare --link sim --rate 1mbit --queue 20 --one-way --pcap link.pcap
+  netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
+    Compare(compare::Args),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -158,9 +168,8 @@ impl Command {
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Chat(args) => Some(("chat", args)),
-            Command::Load(_) | Command::Demo | Command::Labs(_) | Command::Completions { .. } | Command::Man { .. } => {
-                None
-            }
+            Command::Load(_) | Command::Compare(_) | Command::Demo | Command::Labs(_) => None,
+            Command::Completions { .. } | Command::Man { .. } => None,
         }
     }
 }
@@ -172,6 +181,7 @@ pub fn main() -> ExitCode {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
         (Command::Load(args), _) => load(&cli.output, args),
         (Command::Labs(args), _) => hand_out(&cli.output, args),
+        (Command::Compare(args), _) => run_compare(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
         _ => demo(&cli.output),
@@ -293,7 +303,7 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
     status
 }
 
-/// The student's side.
+/// Many clients at once.
 fn load(output: &Output, args: &crate::load::Args) -> Status {
     let desk = Desk::new(output, "load", false);
     let trace = if output.trace { Trace::to(desk.report.clone(), "load") } else { Trace::off() };
@@ -303,9 +313,26 @@ fn load(output: &Output, args: &crate::load::Args) -> Status {
     desk.status(ended.map_err(anyhow::Error::from))
 }
 
+/// The student's side.
 fn hand_out(output: &Output, args: &handouts::Args) -> Status {
     let desk = Desk::new(output, "labs", false);
     desk.status(handouts::run(args, &*desk.report).map_err(anyhow::Error::from))
+}
+
+/// TCP and UDP side by side: one answer.
+fn run_compare(output: &Output, args: &compare::Args) -> Status {
+    let desk = Desk::new(output, "compare", false);
+    // A namespace can be entered only while there is one thread.
+    let prepared = match args.prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => return desk.status(Err(error.into())),
+    };
+    let trace = if output.trace { Trace::to(desk.report.clone(), "client") } else { Trace::off() };
+    let host = Host { lab: "compare", report: desk.report.clone(), trace, stop: desk.stop.clone() };
+    let ended = args.run(&host, prepared);
+    desk.stop.settle();
+    host.trace.settle();
+    desk.status(ended.map_err(anyhow::Error::from))
 }
 
 /// Every lab in turn; one line each.

@@ -42,6 +42,8 @@ pub enum Attempt {
     Read,
     /// Writing a file.
     Write,
+    /// Setting TCP and UDP side by side.
+    Compare,
     /// A file that somebody sends.
     Download,
 }
@@ -62,6 +64,7 @@ impl Attempt {
             Attempt::Interface => "use interface",
             Attempt::Read => "read",
             Attempt::Write => "write",
+            Attempt::Compare => "compare",
             Attempt::Download => "download",
         }
     }

@@ -9,9 +9,10 @@
 //! |---|---|
 //! | `main` | parse, choose a reporter, run, exit status |
 //! | [`cli`] | the commands, and the match that runs them |
+//! | [`compare`] | TCP and UDP side by side |
 //! | [`labs`] | one file a lab: what is said on a connection |
 //! | [`load`] | a thousand clients at once, against an echo server |
-//! | [`serve`], [`ask`] | how clients are served, how servers are asked |
+//! | [`link`], [`serve`], [`ask`] | a link that loses packets; how clients are served, how servers are asked |
 //! | [`net`] | which socket calls are made, each of them traced |
 //! | [`handouts`] | the student's side: handouts, requirements, skeletons, embedded |
 //! | [`report`] | what happened, as values; rendered for people and programs |
@@ -26,10 +27,12 @@
 
 pub mod ask;
 pub mod cli;
+pub mod compare;
 pub mod error;
 pub mod framing;
 pub mod handouts;
 pub mod labs;
+pub mod link;
 pub mod load;
 pub mod net;
 pub mod report;

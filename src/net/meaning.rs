@@ -99,6 +99,7 @@ pub fn fd_of(call: &Call<'_>, value: Option<i64>) -> Option<Fd> {
         Call::Socket { .. } => value,
         Call::Accept { fd, .. } => Some(value.unwrap_or(*fd)),
         Call::SetOption { fd, .. }
+        | Call::GetOption { fd, .. }
         | Call::Bind { fd, .. }
         | Call::Listen { fd, .. }
         | Call::Connect { fd, .. }
@@ -126,6 +127,8 @@ fn of_success(call: &Call<'_>, value: i64, facts: &Facts, elapsed: Duration) -> 
         Call::Socket { proto: Proto::Tcp, .. } => "an endpoint; nothing is sent".into(),
         Call::Socket { proto: Proto::Udp, .. } => "an endpoint for datagrams; nothing is sent".into(),
         Call::SetOption { name, value, .. } => option_meaning(name, value, facts),
+        Call::GetOption { name: "TCP_INFO", .. } => "what the kernel has counted on this connection".into(),
+        Call::GetOption { .. } => "what the kernel has counted on this socket".into(),
         Call::Bind { addr, .. } => bound(addr, facts),
         Call::Listen { backlog, .. } => format!(
             "the system now completes handshakes by itself, up to {backlog} ahead of accept (SYNs beyond are dropped)"

@@ -5,7 +5,8 @@
 //! - [`socket`]: one socket and its calls, each traced by [`trace`], whose
 //!   words are in [`meaning`]; [`options`]: what socket2 has no method for
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
-//!   for the events model; [`tls`]: what makes a connection secret
+//!   for the events model; [`tls`]: what makes a connection secret;
+//!   [`kernel`]: what the kernel counts on a socket
 //! - [`host`], [`stop`]: what a lab's end has from the machine it runs on;
 //!   [`last_words`]: what clients hear when it dies of a signal
 
@@ -14,6 +15,7 @@ pub mod descriptors;
 pub mod group;
 pub mod host;
 pub mod interface;
+pub mod kernel;
 pub mod last_words;
 pub mod meaning;
 pub mod options;

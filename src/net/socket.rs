@@ -145,6 +145,22 @@ impl Socket {
         self.trace.around(call, || set(self.inner()))
     }
 
+    /// `getsockopt(2)`: `level` and `name` are what the trace shows, `get` fills
+    /// at most `room` bytes and says how many.
+    #[cfg(target_os = "linux")]
+    pub(super) fn get_option(
+        &self,
+        level: &'static str,
+        name: &'static str,
+        room: usize,
+        get: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Vec<u8>> {
+        let (fd, mut bytes) = (self.fd(), vec![0; room]);
+        let got = self.trace.around(|| Call::GetOption { fd, level, name }, || get(&mut bytes))?;
+        bytes.truncate(got);
+        Ok(bytes)
+    }
+
     /// `bind(2)`.
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
         let fd = self.fd();
@@ -187,15 +203,16 @@ impl Socket {
         result
     }
 
-    /// `connect(2)` that gives up after `timeout`.
+    /// `connect(2)` that gives up after `timeout`: when it was called, and when
+    /// it returned.
     ///
     /// The call itself knows no timeout: Linux would go on for two minutes.
     /// Another thread ends the wait by `shutdown(2)`. (The usual way, a socket
     /// that does not block and `poll(2)`, would hide from the trace what a
     /// student comes to see: connect's own answer.)
-    pub fn connect_within(&self, addr: SocketAddr, timeout: Duration) -> io::Result<()> {
+    pub fn connect_within(&self, addr: SocketAddr, timeout: Duration) -> io::Result<[Instant; 2]> {
         if !SHUTDOWN_WAKES {
-            return self.connect_polled(addr, timeout);
+            return timed(|| self.connect_polled(addr, timeout));
         }
         let started = Instant::now();
         let result = thread::scope(|scope| {
@@ -206,14 +223,14 @@ impl Socket {
                 }
             };
             let watch = thread::Builder::new().name("timeout".into()).spawn_scoped(scope, watch);
-            let result = watch.and_then(|_| self.connect(addr));
+            let result = watch.and_then(|_| timed(|| self.connect(addr)));
             drop(done);
             result
         });
         match result {
             Err(_) if self.stop.is_asked() => Err(ErrorKind::Interrupted.into()),
             Err(_) if started.elapsed() >= timeout => Err(ErrorKind::TimedOut.into()),
-            result => result.inspect(|()| self.connected.store(true, Ordering::Relaxed)),
+            result => result.inspect(|_| self.connected.store(true, Ordering::Relaxed)),
         }
     }
 
@@ -329,6 +346,13 @@ impl Socket {
         }
         let _ = std::net::TcpStream::connect_timeout(&addr, LOOK_UP_EVERY);
     }
+}
+
+/// When a call was made, and when it returned.
+fn timed(call: impl FnOnce() -> io::Result<()>) -> io::Result<[Instant; 2]> {
+    let called = Instant::now();
+    call()?;
+    Ok([called, Instant::now()])
 }
 
 /// A signal may end a call before anything came: then it is made again.

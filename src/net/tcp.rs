@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::addr::Addr;
 use super::host::Host;
@@ -49,6 +49,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Our own.
     pub local: SocketAddr,
+    /// When `connect(2)` was called, and when it returned.
+    pub handshake: [Instant; 2],
 }
 
 /// Connects to the first of `addr`'s addresses that answers, from `bind`'s
@@ -67,9 +69,10 @@ pub fn connect(
             super::bind_client(&socket, bind, &peer)?;
         }
         host.stop.wakes(&socket);
-        let connected = socket.connect_within(peer, timeout).and_then(|()| socket.local_addr());
-        let local = connected.map_err(failed(Attempt::Connect))?;
-        Ok(Connection { socket, peer, local })
+        let connected = socket.connect_within(peer, timeout);
+        let connected = connected.and_then(|handshake| Ok((socket.local_addr()?, handshake)));
+        let (local, handshake) = connected.map_err(failed(Attempt::Connect))?;
+        Ok(Connection { socket, peer, local, handshake })
     });
     connected.map_err(|error| with_server_hint(host, error, addrs[0]))
 }

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ pub enum Call<'a> {
     Socket { v6: bool, proto: Proto },
     /// `setsockopt(2)`.
     SetOption { fd: Fd, level: &'static str, name: &'static str, value: String },
+    /// `getsockopt(2)`.
+    GetOption { fd: Fd, level: &'static str, name: &'static str },
     /// `bind(2)`.
     Bind { fd: Fd, addr: SocketAddr },
     /// `listen(2)`.
@@ -78,6 +80,7 @@ impl Call<'_> {
         match self {
             Call::Socket { .. } => "socket",
             Call::SetOption { .. } => "setsockopt",
+            Call::GetOption { .. } => "getsockopt",
             Call::Bind { .. } => "bind",
             Call::Listen { .. } => "listen",
             Call::Accept { .. } => "accept",
@@ -112,6 +115,7 @@ impl Call<'_> {
                 format!("{family}, {kind}")
             }
             Call::SetOption { fd, level, name, value } => format!("{fd}, {level}, {name}, {value}"),
+            Call::GetOption { fd, level, name } => format!("{fd}, {level}, {name}"),
             Call::Bind { fd, addr } | Call::Connect { fd, addr } => format!("{fd}, {addr}"),
             Call::Listen { fd, backlog } => format!("{fd}, {backlog}"),
             Call::Accept { fd, peer: Some(addr) } | Call::GetSockName { fd, addr: Some(addr) } => {
@@ -148,7 +152,24 @@ impl Call<'_> {
 /// A recorder of socket calls, or none: without `--trace` it costs a test of
 /// one pointer.
 #[derive(Clone, Default)]
-pub struct Trace(Option<Arc<Tracer>>);
+pub struct Trace(Option<Arc<Watch>>);
+
+/// Who is told of a call.
+struct Watch {
+    tracer: Option<Arc<Tracer>>,
+    counter: Option<Counter>,
+}
+
+/// How many calls were made, traced or not.
+#[derive(Clone, Debug, Default)]
+pub struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 struct Tracer {
     report: Arc<dyn Report>,
@@ -185,7 +206,23 @@ pub struct Span<'a> {
 impl Trace {
     /// Traces nothing.
     pub fn off() -> Trace {
-        Trace(None)
+        Trace::default()
+    }
+
+    /// The same, and each call is counted.
+    pub fn counted(&self, counter: &Counter) -> Trace {
+        let tracer = self.0.as_deref().and_then(|watch| watch.tracer.clone());
+        Trace(Some(Arc::new(Watch { tracer, counter: Some(counter.clone()) })))
+    }
+
+    fn count(&self) {
+        if let Some(Counter(calls)) = self.0.as_deref().and_then(|watch| watch.counter.as_ref()) {
+            calls.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn tracer(&self) -> Option<&Tracer> {
+        self.0.as_deref()?.tracer.as_deref()
     }
 
     /// Traces to `report`; calls of the main thread are `role`'s (`client`,
@@ -202,24 +239,25 @@ impl Trace {
                 thread::sleep(LOOK_EVERY);
             }
         });
-        Trace(Some(tracer))
+        Trace(Some(Arc::new(Watch { tracer: Some(tracer), counter: None })))
     }
 
     /// From now on passwords in payloads are shown as `***`.
     pub fn hide_passwords(&self) {
-        if let Some(tracer) = &self.0 {
+        if let Some(tracer) = self.tracer() {
             tracer.hides_passwords.store(true, Ordering::Release);
         }
     }
 
     /// Whether calls are traced.
     pub fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.tracer().is_some()
     }
 
     /// Marks the start of a call. Give the span to [`Trace::end`].
     pub fn begin(&self, call: &'static str) -> Option<Span<'_>> {
-        self.0.as_deref().map(|tracer| tracer.begin(call))
+        self.count();
+        self.tracer().map(|tracer| tracer.begin(call))
     }
 
     /// Marks the return of a call: numbers it and tells what it means.
@@ -236,7 +274,8 @@ impl Trace {
         call: impl FnOnce() -> Call<'static>,
         run: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
-        let Some(tracer) = self.0.as_deref() else { return run() };
+        self.count();
+        let Some(tracer) = self.tracer() else { return run() };
         let call = call();
         let span = tracer.begin(call.name());
         let result = run();
@@ -247,7 +286,7 @@ impl Trace {
     /// Waits a moment for calls of other threads that have returned, or are
     /// about to, and are not told of yet: before the process ends.
     pub fn settle(&self) {
-        let Some(tracer) = self.0.as_deref() else { return };
+        let Some(tracer) = self.tracer() else { return };
         let since = Instant::now();
         while !tracer.kept().waiting.is_empty() && since.elapsed() < SETTLE_WITHIN {
             thread::sleep(Duration::from_millis(1));
@@ -257,7 +296,7 @@ impl Trace {
     /// Notes a call before it is made, where another thread's call may return
     /// first because of it.
     pub fn foretell(&self, call: impl FnOnce() -> Call<'static>) {
-        let Some(tracer) = self.0.as_deref() else { return };
+        let Some(tracer) = self.tracer() else { return };
         let call = call();
         if let Some(fd) = meaning::fd_of(&call, None) {
             tracer.kept().facts.entry(fd).or_default().learn(&call, Ok(0));
@@ -267,7 +306,7 @@ impl Trace {
     /// A wait that is no socket call, such as `epoll_wait(2)`: it gets no
     /// number, and is mentioned while it lasts.
     pub fn wait<T>(&self, call: &'static str, run: impl FnOnce() -> T) -> T {
-        let span = self.begin(call);
+        let span = self.tracer().map(|tracer| tracer.begin(call));
         let result = run();
         if let Some(span) = span {
             span.tracer.kept().waiting.remove(&span.id);
@@ -278,7 +317,8 @@ impl Trace {
     /// Closes a descriptor. What was known of it is forgotten before: once
     /// closed, its number may at once be another thread's new socket.
     pub fn close(&self, fd: Fd, close: impl FnOnce() -> io::Result<()>) {
-        let Some(tracer) = self.0.as_deref() else {
+        self.count();
+        let Some(tracer) = self.tracer() else {
             let _ = close(); // it is closed, whatever close(2) says of earlier writes
             return;
         };

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::addr::Addr;
 use super::host::Host;
@@ -46,6 +47,9 @@ pub struct Client {
     pub peer: SocketAddr,
     /// Our own address; unspecified where the socket is not connected.
     pub local: SocketAddr,
+    /// When `connect(2)` was called, and when it returned; about the same
+    /// where it was not.
+    pub handshake: [Instant; 2],
     /// Whether `connect(2)` tied the socket to the peer.
     connected: bool,
     addr: Addr,
@@ -57,12 +61,12 @@ pub struct Client {
 /// reach the socket, and the system tells of ICMP errors.
 pub fn client(host: &Host, addr: &Addr, default_port: u16, bind: Option<&Addr>, connected: bool) -> Result<Client> {
     let addrs = resolve(addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
-    let (socket, peer, local) =
+    let (socket, peer, local, handshake) =
         super::first_of(Proto::Udp, addr, &addrs, |peer| open_client(host, peer, bind, connected))?;
-    Ok(Client { socket, peer, local, connected, addr: addr.clone(), addrs, bind: bind.cloned() })
+    Ok(Client { socket, peer, local, handshake, connected, addr: addr.clone(), addrs, bind: bind.cloned() })
 }
 
-type Opened = (Arc<Socket>, SocketAddr, SocketAddr);
+type Opened = (Arc<Socket>, SocketAddr, SocketAddr, [Instant; 2]);
 
 fn open_client(
     host: &Host,
@@ -74,12 +78,14 @@ fn open_client(
     if let Some(bind) = bind {
         super::bind_client(&socket, bind, &peer)?;
     }
+    let called = Instant::now();
     if connected {
         socket.connect(peer).map_err(failed(Attempt::Connect))?;
     }
+    let handshake = [called, Instant::now()];
     let local = local_of(&socket, &peer, connected).map_err(failed(Attempt::Connect))?;
     host.stop.wakes(&socket);
-    Ok((socket, peer, local))
+    Ok((socket, peer, local, handshake))
 }
 
 /// Before connect or the first sendto there is no address to ask for.
@@ -114,7 +120,7 @@ impl Client {
         let tried = self.addrs.iter().position(|addr| *addr == self.peer).unwrap_or_default();
         for peer in &self.addrs[tried + 1..] {
             if let Ok(opened) = open_client(host, *peer, self.bind.as_ref(), self.connected) {
-                (self.socket, self.peer, self.local) = opened;
+                (self.socket, self.peer, self.local, self.handshake) = opened;
                 return true;
             }
         }

@@ -12,8 +12,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Bar, BlockedLine, CallLine, ClosedPipe, Event, InputLine, LoadSummary, Look, LostReason, Messages, Payload, Prompt,
-    Proto, Reason, Report, Spread, Summary, View,
+    Answer, Bar, BlockedLine, CallLine, ClosedPipe, Event, InputLine, LoadSummary, Look, LostReason, Messages, Payload,
+    Prompt, Proto, Reason, Report, Spread, Summary, View,
 };
 use crate::framing;
 
@@ -190,8 +190,7 @@ impl Report for Human {
             return;
         }
         if let Event::Error { message, why, next } = event {
-            return self
-                .tell(&format!("{BAD}error:{BAD:#} {message}\n  {DIM}why:{DIM:#} {why}\n  {DIM}try:{DIM:#} {next}\n"));
+            return self.tell(&error_text(message, why, next));
         }
         let mut screen = self.screen();
         let Some(line) = screen.line_of(event) else { return };
@@ -215,6 +214,16 @@ impl Report for Human {
 
     fn wants_messages(&self) -> bool {
         !self.quiet
+    }
+
+    fn answer(&self, answer: &Answer) {
+        let screen = self.screen();
+        let written = self.print(&screen, screen.table.len(), &answer.text, false);
+        drop(screen);
+        self.pipe.note(written);
+        for [message, why, next] in &answer.failures {
+            self.tell(&error_text(message, why, next));
+        }
     }
 
     fn call(&self, line: &CallLine) {
@@ -276,6 +285,10 @@ impl Report for Human {
     fn shows_tables(&self) -> bool {
         !self.quiet && !self.timeline && io::stdout().is_terminal()
     }
+}
+
+fn error_text(message: &str, why: &str, next: &str) -> String {
+    format!("{BAD}error:{BAD:#} {message}\n  {DIM}why:{DIM:#} {why}\n  {DIM}try:{DIM:#} {next}\n")
 }
 
 /// `#2 client connect(3, 127.0.0.1:5003) = -1 ECONNREFUSED (0.1 ms) | …`

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{BlockedLine, CallLine, ClosedPipe, Event, Report, human};
+use super::{Answer, BlockedLine, CallLine, ClosedPipe, Event, Report, human};
 
 /// Writes events for programs.
 pub struct Json {
@@ -74,6 +74,20 @@ impl Report for Json {
 
     fn wants_messages(&self) -> bool {
         self.messages
+    }
+
+    /// The object as it is, without a time: the same question has the same
+    /// answer.
+    fn answer(&self, answer: &Answer) {
+        for [message, why, next] in &answer.failures {
+            let text = format!("error: {message}\n  why: {why}\n  try: {next}\n");
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(answer.json.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        let written = written.and_then(|()| out.flush());
+        drop(out);
+        self.pipe.note(written);
     }
 
     // A trace that cannot be written is no reason to stop the lab.

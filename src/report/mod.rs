@@ -623,6 +623,17 @@ pub enum Prompt {
     Dropped,
 }
 
+/// A command's one answer, where what it has to say is no series of events.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// For people: whole lines.
+    pub text: String,
+    /// For programs: one object of JSON.
+    pub json: String,
+    /// What failed, in three parts each; told on standard error.
+    pub failures: Vec<[String; 3]>,
+}
+
 /// Where events go.
 pub trait Report: Send + Sync {
     /// Shows, writes or keeps one event.
@@ -633,6 +644,9 @@ pub trait Report: Send + Sync {
     fn wants_messages(&self) -> bool {
         true
     }
+
+    /// Gives a command's one answer.
+    fn answer(&self, _answer: &Answer) {}
 
     /// One socket call (`--trace`).
     fn call(&self, line: &CallLine);

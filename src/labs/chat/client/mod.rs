@@ -130,7 +130,7 @@ pub fn run(host: &net::host::Host, args: &ClientArgs) -> Result<Status> {
     password.as_ref().map_or(Ok(()), |password| users::check(&args.user, password))?;
     host.report.converse();
     let connection = tcp::connect(host, &addr, DEFAULT_PORT, None, args.timeout)?;
-    let Connection { socket, peer, local } = connection;
+    let Connection { socket, peer, local, .. } = connection;
     host.emit(Event::Connected { proto: Proto::Tcp, peer, local });
     let _ = tcp::notice_silence(&socket); // it is noticed later then
     let link = link(host, args, &addr, socket, peer).inspect_err(|_| {
