@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "Type; CLOSE SOCKET ends."
+exec nc -N "$1" "$2"
