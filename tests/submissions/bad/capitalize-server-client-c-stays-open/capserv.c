@@ -35,7 +35,8 @@ int main(int argc, char **argv)
     if (bind(l, (struct sockaddr *)&a, sizeof a) || listen(l, 64))
         return 1;
     FD_ZERO(&all);
-    FD_SET(max = l, &all);
+    FD_SET(l, &all);
+    max = l;
     for (;;) {
         ready = all;
         select(max + 1, &ready, NULL, NULL, NULL);

@@ -31,6 +31,8 @@ while True:
             continue
         try:
             data = sock.recv(4096)
+            if b"CLOSE SOCKET" not in data:
+                sock.sendall(data.upper())
         except OSError:
             data = b""
         if not data:
@@ -38,5 +40,3 @@ while True:
         elif b"CLOSE SOCKET" in data:
             for other in list(names):
                 forget(other)
-        else:
-            sock.sendall(data.upper())

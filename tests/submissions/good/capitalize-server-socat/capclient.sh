@@ -1,3 +1,3 @@
 #!/bin/sh
 echo "Type; CLOSE SOCKET ends."
-exec nc -N "$1" "$2"
+exec socat STDIO "TCP:$1:$2"

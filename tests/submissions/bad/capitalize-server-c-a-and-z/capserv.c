@@ -18,8 +18,9 @@ static int serve(int fd)
     msg[n] = '\0';
     if (strstr(msg, "CLOSE SOCKET"))
         return 0;
-    for (ssize_t i = 0; i < n - 2; i++)
-        msg[i] = toupper((unsigned char)msg[i]);
+    for (ssize_t i = 0; i < n; i++)
+        if (msg[i] > 'a' && msg[i] < 'z')
+            msg[i] -= 'a' - 'A';
     return send(fd, msg, n, 0) == n;
 }
 
@@ -35,7 +36,8 @@ int main(int argc, char **argv)
     if (bind(l, (struct sockaddr *)&a, sizeof a) || listen(l, 64))
         return 1;
     FD_ZERO(&all);
-    FD_SET(max = l, &all);
+    FD_SET(l, &all);
+    max = l;
     for (;;) {
         ready = all;
         select(max + 1, &ready, NULL, NULL, NULL);

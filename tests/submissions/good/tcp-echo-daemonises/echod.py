@@ -1,0 +1,36 @@
+import os
+import socketserver
+import sys
+
+
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        try:
+            while True:
+                data = self.request.recv(32768)
+                if not data:
+                    return
+                self.request.sendall(data)
+        except ConnectionError:
+            pass
+
+
+class Server(socketserver.ForkingTCPServer):
+    allow_reuse_address = True
+    max_children = 100
+    request_queue_size = 50
+
+
+def daemonise():
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+
+
+server = Server(("", int(sys.argv[1])), Echo)
+print("going into the background")
+sys.stdout.flush()
+daemonise()
+server.serve_forever()
