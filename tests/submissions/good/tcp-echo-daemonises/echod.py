@@ -1,4 +1,5 @@
 import os
+import signal
 import socketserver
 import sys
 
@@ -22,11 +23,15 @@ class Server(socketserver.ForkingTCPServer):
 
 
 def daemonise():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if os.fork():
         os._exit(0)
     os.setsid()
     if os.fork():
         os._exit(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
 
 
 server = Server(("", int(sys.argv[1])), Echo)
