@@ -21,7 +21,7 @@ public class ChatClient {
                 System.out.println("Downloaded " + target + ": " + content.length + " bytes");
             }
         } catch (IOException e) {
-            leaving = true;
+            System.exit(0);
         }
     }
 

@@ -26,7 +26,9 @@ socket.on('data', unpacker((type, body) => {
     console.log(`Datei ${target}: ${fs.statSync(target).size} Bytes`);
   }
 }));
-socket.on('error', (e) => console.log(`Fehler: ${e.message}`));
+socket.on('error', (e) => {
+  if (e.syscall === 'connect') console.log(`Fehler: ${e.message}`);
+});
 socket.on('close', () => {
   process.exit(leaving ? 0 : 1);
 });

@@ -44,6 +44,9 @@ def start(user, host, port):
             except OSError as e:
                 print("download failed:", e)
             continue
-        sock.sendall(text.encode() + b"\n")
+        try:
+            sock.sendall(text.encode() + b"\n")
+        except OSError:
+            pass
         if text == "/bye":
             os._exit(0)
