@@ -53,11 +53,13 @@ impl Medium {
         progress: &Progress,
     ) -> Result<(Column, Column, Logs)> {
         let ((tcp, tcp_log), (udp, udp_log)) = match self {
-            Medium::Sim => (virtual_time::tcp(link, workload, kept), virtual_time::udp(link, workload, kept)),
+            Medium::Sim => {
+                (virtual_time::tcp(link, workload, kept, progress), virtual_time::udp(link, workload, kept, progress))
+            }
             #[cfg(target_os = "linux")]
             Medium::Kernel(namespace) => kernel::both(namespace, host, workload, link, kept, progress)?,
         };
-        let _ = (host, progress); // not needed where there is no such system
+        let _ = host; // not needed where there is no such system
         let tcp = Column::of(workload, tcp.with_log(&tcp_log));
         let udp = Column::of(workload, udp.with_log(&udp_log));
         Ok((tcp, udp, Logs { tcp: tcp_log, udp: udp_log }))

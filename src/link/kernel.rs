@@ -85,7 +85,7 @@ mod system {
         /// Where the system allows no namespace or no TUN device.
         pub fn enter(link: &Link) -> Result<Namespace> {
             unshare_network().map_err(|cause| not_allowed("a network namespace", &cause.into()))?;
-            let device = open(link.mtu).map_err(|cause| not_allowed("a TUN device (/dev/net/tun)", &cause))?;
+            let device = open(link.mtu).map_err(|cause| not_allowed("/dev/net/tun", &cause))?;
             Ok(Namespace { device: Arc::new(device) })
         }
 
@@ -163,7 +163,7 @@ mod system {
 
     /// What to do where the system does not let us.
     fn not_allowed(what: &str, cause: &io::Error) -> Error {
-        let error = Error::new(Attempt::Open, what, cause);
+        let error = Error::new(Attempt::Compare, format!("over --link kernel, which needs {what}"), cause);
         match cause.kind() {
             ErrorKind::PermissionDenied => error
                 .because("this system lets only its administrator do so (Ubuntu: kernel.apparmor_restrict_unprivileged_userns)")

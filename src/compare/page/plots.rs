@@ -100,7 +100,12 @@ impl Plot<'_> {
             .draw()?;
         for Series { of, points } in &self.series {
             let colour = of.placeholder();
-            chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
+            let style = colour.stroke_width(2);
+            // Told apart by more than their colours.
+            match of {
+                Protocol::Tcp => chart.draw_series(LineSeries::new(points.iter().copied(), style))?,
+                Protocol::Udp => chart.draw_series(DashedLineSeries::new(points.iter().copied(), 7, 4, style))?,
+            };
             if self.marked {
                 chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
             }
