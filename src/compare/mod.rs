@@ -15,6 +15,7 @@ pub mod ladder;
 pub mod medium;
 pub mod packets;
 pub mod progress;
+pub mod real_time;
 pub mod sockets;
 pub mod stats;
 pub mod sweep;
@@ -26,7 +27,6 @@ pub mod workload;
 use std::path::PathBuf;
 
 use self::comparison::{Comparison, Packets, Sent};
-use self::medium::Medium;
 use self::progress::Progress;
 use self::sweep::{Point, Sweep};
 use self::workload::Workload;
@@ -79,7 +79,7 @@ pub struct Args {
 /// What is asked for, checked, and what it goes over.
 pub struct Prepared {
     workload: Workload,
-    link: Option<(Medium, Link)>,
+    link: Option<Link>,
 }
 
 impl Args {
@@ -92,7 +92,7 @@ impl Args {
         let needs_link = self.ladder || self.pcap.is_some() || self.sweep.is_some();
         let (workload, link) = (self.workload.workload()?, self.link.link(needs_link, drawn_seed())?);
         self.check(&workload, link.as_ref())?;
-        let link = link.map(|link| Ok((Medium::prepare(&link)?, link))).transpose()?;
+        link.iter().try_for_each(medium::prepare)?;
         Ok(Prepared { workload, link })
     }
 
@@ -150,21 +150,21 @@ impl Args {
 
     fn compare(&self, host: &Host, Prepared { workload, link }: &Prepared) -> Result<Comparison> {
         let progress = Progress::new(&host.report, workload.count);
-        let Some((medium, link)) = link else {
+        let Some(link) = link else {
             let elsewhere = self.tcp.as_ref().zip(self.udp.as_ref());
             let (tcp, udp) = medium::real_sockets(host, workload, elsewhere, &progress);
             let workload = Sent::new(workload, self.link.seed.unwrap_or(0));
             return Ok(Comparison { workload, link: None, tcp, udp, logs: None, packets: None, sweep: None });
         };
         let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
-        let (tcp, udp, logs) = medium.carry(host, workload, link, kept, &progress)?;
+        let (tcp, udp, logs) = medium::carry(host, workload, link, kept, &progress)?;
         let packets = self.ladder.then(|| Packets {
             tcp: packets::packets(&logs.tcp, workload),
             udp: packets::packets(&logs.udp, workload),
         });
         let swept = |link: Result<Link>| {
             let link = link?;
-            let (tcp, udp, _) = medium.carry(host, workload, &link, HEADER_BYTES, &progress)?;
+            let (tcp, udp, _) = medium::carry(host, workload, &link, HEADER_BYTES, &progress)?;
             Ok(Point { loss: link.loss, tcp, udp })
         };
         let sweep = self.sweep.as_ref().map(|Sweep(shares)| shares.iter().map(|loss| swept(link.with_loss(*loss))));
@@ -185,7 +185,7 @@ impl Args {
             (.., Some(link)) => format!("over an emulated link: {link}, seed {}", link.seed),
             _ => "over loopback, by the system's own TCP and UDP".into(),
         };
-        let sentences = words::sentences(workload, comparison);
+        let sentences = words::sentences(workload, comparison) + &real_time::note(comparison);
         format!("{}\n\n{ladders}{table}\n{sentences}", words::heading(workload, &over))
     }
 }

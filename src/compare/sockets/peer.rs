@@ -106,10 +106,14 @@ pub fn tcp(host: &Host, workload: &Workload, at: &Addr) -> Result<Peer> {
     })
 }
 
-/// Starts the UDP end.
-pub fn udp(host: &Host, workload: &Workload, at: &Addr) -> Result<Peer> {
+/// Starts the UDP end; `room` bytes may wait in its socket, where that is not
+/// left to the system.
+pub fn udp(host: &Host, workload: &Workload, at: &Addr, room: Option<usize>) -> Result<Peer> {
     let (host, stop) = own_stop(host);
     let (socket, local) = udp::listen(&host, at, Ipv4Addr::LOCALHOST.into(), 0)?;
+    if let Some(room) = room {
+        udp::give_room(&socket, room);
+    }
     start("udp-server", &host, stop, workload, local.port(), move |host, workload, received| {
         let mut seen = Seen::default();
         serve_datagrams(host, &socket, workload, &mut seen, received);
