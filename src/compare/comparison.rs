@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::packets::Packet;
+use super::page::Page;
 use super::stats::Column;
 use super::sweep::Point;
 use super::workload::Workload;
@@ -25,12 +26,15 @@ pub struct Comparison {
     /// What became of each packet, where a link was emulated.
     #[serde(rename = "log", skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
-    /// Each packet, with `--ladder`.
+    /// Each packet, with `--ladder` or `--html`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets: Option<Packets>,
     /// The same over other links, with `--sweep`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Vec<Point>>,
+    /// What the page says and plots beyond that, with `--html`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<Page>,
 }
 
 /// Each protocol's packets.

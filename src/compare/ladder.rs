@@ -87,7 +87,8 @@ fn copy(packet: &Packet, at: Duration) -> String {
     line(packet.direction, None, Some(at), COPY, &arrow)
 }
 
-fn label(says: &Says) -> String {
+/// What a packet says of itself, in a few words.
+pub fn label(says: &Says) -> String {
     match says {
         Says::Segment { flags, seq, ack, length } => {
             let ack = ack.map(|ack| format!(" ack {ack}")).unwrap_or_default();

@@ -14,6 +14,7 @@ pub mod csv;
 pub mod ladder;
 pub mod medium;
 pub mod packets;
+pub mod page;
 pub mod progress;
 pub mod real_time;
 pub mod sockets;
@@ -24,9 +25,12 @@ pub mod virtual_time;
 pub mod words;
 pub mod workload;
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use self::comparison::{Comparison, Packets, Sent};
+use self::page::Page;
 use self::progress::Progress;
 use self::sweep::{Point, Sweep};
 use self::workload::Workload;
@@ -71,6 +75,9 @@ pub struct Args {
     /// link: over --link sim)
     #[arg(long, value_name = "loss=LIST", conflicts_with = "csv", help_heading = "Output")]
     sweep: Option<Sweep>,
+    /// Write one page with tables, plots and each packet's way to FILE
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    html: Option<PathBuf>,
     /// The figures as comma-separated values
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     csv: bool,
@@ -98,10 +105,17 @@ impl Args {
 
     /// Runs it to its end.
     pub fn run(&self, host: &Host, prepared: Prepared) -> Result<Status> {
-        let comparison = self.compare(host, &prepared)?;
+        let mut comparison = self.compare(host, &prepared)?;
         if let (Some(path), Some(logs)) = (&self.pcap, &comparison.logs) {
             let written = link::pcap::write(path, &[&logs.tcp, &logs.udp]);
-            written.map_err(|(path, cause)| Error::new(Attempt::Write, path.display().to_string(), &cause))?;
+            written.map_err(|(path, cause)| unwritten(&path, &cause))?;
+        }
+        if let Some(path) = &self.html {
+            let (heading, sentences) = self.words(&prepared.workload, &comparison);
+            let page = Page::new(heading, sentences, &comparison);
+            let written = page::page(&comparison, &page).map_err(io::Error::other);
+            written.and_then(|text| fs::write(path, text)).map_err(|cause| unwritten(path, &cause))?;
+            comparison.page = Some(page);
         }
         let text = if self.csv { csv::csv(&comparison) } else { self.text(host, &prepared.workload, &comparison) };
         let json = serde_json::to_string(&comparison)
@@ -149,16 +163,18 @@ impl Args {
     }
 
     fn compare(&self, host: &Host, Prepared { workload, link }: &Prepared) -> Result<Comparison> {
-        let progress = Progress::new(&host.report, workload.count);
+        let mut progress = Progress::new(&host.report, workload.count);
+        progress.watches_window = self.html.is_some();
         let Some(link) = link else {
             let elsewhere = self.tcp.as_ref().zip(self.udp.as_ref());
             let (tcp, udp) = medium::real_sockets(host, workload, elsewhere, &progress);
             let workload = Sent::new(workload, self.link.seed.unwrap_or(0));
-            return Ok(Comparison { workload, link: None, tcp, udp, logs: None, packets: None, sweep: None });
+            let (logs, packets, sweep, page) = Default::default();
+            return Ok(Comparison { workload, link: None, tcp, udp, logs, packets, sweep, page });
         };
         let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
         let (tcp, udp, logs) = medium::carry(host, workload, link, kept, &progress)?;
-        let packets = self.ladder.then(|| Packets {
+        let packets = (self.ladder || self.html.is_some()).then(|| Packets {
             tcp: packets::packets(&logs.tcp, workload),
             udp: packets::packets(&logs.udp, workload),
         });
@@ -170,24 +186,35 @@ impl Args {
         let sweep = self.sweep.as_ref().map(|Sweep(shares)| shares.iter().map(|loss| swept(link.with_loss(*loss))));
         let sweep = sweep.map(Iterator::collect).transpose()?;
         let workload = Sent::new(workload, link.seed);
-        Ok(Comparison { workload, link: Some(link.clone()), tcp, udp, logs: Some(logs), packets, sweep })
+        Ok(Comparison { workload, link: Some(link.clone()), tcp, udp, logs: Some(logs), packets, sweep, page: None })
     }
 
     fn text(&self, host: &Host, workload: &Workload, comparison: &Comparison) -> String {
-        let ladders = comparison.packets.as_ref().map(ladders).unwrap_or_default();
+        let ladders = comparison.packets.as_ref().filter(|_| self.ladder).map(ladders).unwrap_or_default();
         let sweep = comparison.sweep.as_ref().map(|points| format!("\n{}", sweep::table(points))).unwrap_or_default();
         let table = table::table(comparison) + &sweep;
         if !host.report.wants_messages() {
             return ladders + &table;
         }
+        let (heading, sentences) = self.words(workload, comparison);
+        let sentences: String = sentences.iter().map(|sentence| words::wrapped(sentence) + "\n").collect();
+        format!("{}\n\n{ladders}{table}\n{sentences}", words::wrapped(&heading))
+    }
+
+    /// What was sent over what, and what the figures show.
+    fn words(&self, workload: &Workload, comparison: &Comparison) -> (String, Vec<String>) {
         let over = match (&self.tcp, &self.udp, &comparison.link) {
             (Some(tcp), Some(udp), _) => format!("to tcp {tcp} and udp {udp}"),
             (.., Some(link)) => format!("over an emulated link: {link}, seed {}", link.seed),
             _ => "over loopback, by the system's own TCP and UDP".into(),
         };
-        let sentences = words::sentences(workload, comparison) + &real_time::note(comparison);
-        format!("{}\n\n{ladders}{table}\n{sentences}", words::heading(workload, &over))
+        let sentences = [words::sentences(workload, comparison), real_time::notes(comparison)].concat();
+        (words::heading(workload, &over), sentences)
     }
+}
+
+fn unwritten(path: &Path, cause: &io::Error) -> Error {
+    Error::new(Attempt::Write, path.display().to_string(), cause)
 }
 
 /// One after the other, or where the window is wide enough, side by side.

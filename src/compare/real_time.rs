@@ -18,7 +18,7 @@ use super::progress::Progress;
 use super::sockets::{self, CONNECT_WITHIN, Far, Route, SILENCE};
 use super::stats::{Origin, Samples};
 use super::table::grouped;
-use super::words::{plural, wrapped};
+use super::words::plural;
 use super::workload::Workload;
 use crate::error::{Error, Result};
 use crate::link::again;
@@ -77,10 +77,10 @@ fn on_this_link(error: Error) -> Error {
 }
 
 /// Where kernel and link count the same thing, or a buffer came between them:
-/// what is to be said of it. Whole lines, or none.
-pub fn note(comparison: &Comparison) -> String {
+/// what is to be said of it.
+pub fn notes(comparison: &Comparison) -> Vec<String> {
     let (Some(Kind::Kernel), Some(logs)) = (comparison.link.as_ref().map(|link| link.kind), &comparison.logs) else {
-        return String::new();
+        return Vec::new();
     };
     let counted = match comparison.tcp.samples.retransmits {
         Some((count, Origin::Kernel)) => agreement(count, again::total(&logs.tcp)),
@@ -93,8 +93,7 @@ pub fn note(comparison: &Comparison) -> String {
         }
         _ => None,
     };
-    let notes = [counted, full];
-    notes.into_iter().flatten().map(|note| wrapped(&note) + "\n").collect()
+    counted.into_iter().chain(full).collect()
 }
 
 /// What the kernel counted as sent again, and what the link saw.

@@ -13,13 +13,13 @@ const DIM: Style = Style::new().dimmed();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Counters that are bad news where they are not 0.
-const LOSSES: [&str; 6] = ["lost", "duplicate", "reordered", "late", "retransmits", "drops"];
+pub const LOSSES: [&str; 6] = ["lost", "duplicate", "reordered", "late", "retransmits", "drops"];
 
 /// The longest origin's name.
 const ORIGIN_WIDTH: usize = 11;
 
 /// Each line's words, and the figure it shows.
-const LINES: [(&str, &str); 17] = [
+pub const LINES: [(&str, &str); 18] = [
     ("set-up", "setup_us"),
     ("first byte", "first_byte_us"),
     ("round trip, min", "rtt_us"),
@@ -37,13 +37,13 @@ const LINES: [(&str, &str); 17] = [
     ("packets", "packets"),
     ("    bytes", "wire_bytes"),
     ("retransmissions", "retransmits"),
+    ("packets dropped", "drops"),
 ];
 
 /// The table.
 pub fn table(comparison: &Comparison) -> String {
     let mut text = format!("{HEAD}{:<20}{:>14}{:<15}{:>14}{HEAD:#}\n", "", "TCP", "", "UDP");
-    let last = ("packets dropped", "drops");
-    for (label, name) in LINES.into_iter().chain([last]) {
+    for (label, name) in LINES {
         let cell = |column: &Column, width| column.figure(name).map(|figure| cell(label, &figure, width));
         let (tcp, udp) = (cell(&comparison.tcp, ORIGIN_WIDTH), cell(&comparison.udp, 0));
         let _ = writeln!(text, "{label:<20}{}  {}", tcp.unwrap_or_default(), udp.unwrap_or_default());
@@ -59,21 +59,23 @@ fn cell(label: &str, figure: &Figure, width: usize) -> String {
     format!("{style}{value:>14}{style:#}  {DIM}{:<width$}{DIM:#}", figure.origin.name())
 }
 
-fn shown(label: &str, value: Value) -> String {
+/// A value of the line with this label, in words.
+pub fn shown(label: &str, value: Value) -> String {
     match value {
         Value::Count(count) => grouped(count),
         Value::Micros(us) => time(us),
         Value::BitsPerSecond(rate) => bits_per_second(rate),
-        Value::Trips(trips) => trip(label, &trips).map_or("-".into(), time),
+        Value::Trips(trips) => trip(label, &trips).1.map_or("-".into(), time),
     }
 }
 
-fn trip(label: &str, trips: &RoundTrips) -> Option<u64> {
+/// Which round trip the line with this label shows.
+pub fn trip(label: &str, trips: &RoundTrips) -> (&'static str, Option<u64>) {
     match label.trim() {
-        "median" => trips.p50,
-        "p99" => trips.p99,
-        "max" => trips.max,
-        _ => trips.min,
+        "median" => ("p50", trips.p50),
+        "p99" => ("p99", trips.p99),
+        "max" => ("max", trips.max),
+        _ => ("min", trips.min),
     }
 }
 

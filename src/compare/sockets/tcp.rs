@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,10 @@ use crate::net::addr::Addr;
 use crate::net::kernel::{self, TcpInfo};
 use crate::net::socket::{Socket, is_timeout};
 use crate::net::tcp::{self, Connection};
+
+/// How often the congestion window is looked at: some times in every round
+/// trip worth an emulated link.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Room for one recv.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -39,6 +44,8 @@ pub fn ask(probe: Probe<'_>, server: &Addr, patience: &Patience<'_>) -> (Samples
     (samples, probe.started)
 }
 
+type Talked = std::result::Result<(), (Attempt, io::Error)>;
+
 struct Asker<'a> {
     probe: Probe<'a>,
     samples: Samples,
@@ -52,12 +59,32 @@ impl Asker<'_> {
         self.probe.started = called;
         self.samples.setup = Some(self.probe.since(returned));
         let subject = format!("tcp {peer}");
-        let talked = self.talk(&socket, patience).map_err(|(attempt, cause)| Error::new(attempt, &subject, &cause));
+        let talked =
+            self.watched_talk(&socket, patience).map_err(|(attempt, cause)| Error::new(attempt, &subject, &cause));
         self.ask_the_kernel(&socket);
         talked
     }
 
-    fn talk(&mut self, socket: &Socket, patience: &Patience<'_>) -> std::result::Result<(), (Attempt, io::Error)> {
+    /// With a thread beside it that watches the congestion window, if that was
+    /// asked for.
+    fn watched_talk(&mut self, socket: &Socket, patience: &Patience<'_>) -> Talked {
+        if !self.probe.progress.watches_window {
+            return self.talk(socket, patience);
+        }
+        let started = self.probe.started;
+        thread::scope(|scope| {
+            let (talking, ended) = channel();
+            let watcher = thread::Builder::new().name("watcher".into());
+            let watcher = watcher.spawn_scoped(scope, move || windows(socket, started, &ended));
+            let talked = self.talk(socket, patience);
+            drop(talking);
+            // Without this thread the page merely has no window.
+            self.samples.windows = watcher.ok().and_then(|watcher| watcher.join().ok()).unwrap_or_default();
+            talked
+        })
+    }
+
+    fn talk(&mut self, socket: &Socket, patience: &Patience<'_>) -> Talked {
         let send = |cause| (Attempt::Send, cause);
         let receive = |cause| (Attempt::Receive, cause);
         // Else a small message would wait for the ACK of the one before
@@ -146,6 +173,19 @@ impl Asker<'_> {
         self.samples.drops = kernel::drops(socket).map(|drops| (drops, Origin::Kernel));
         self.samples.calls = Some(self.probe.calls.calls() - before);
     }
+}
+
+/// The congestion window whenever it has changed, until the other end of
+/// `ended` is dropped.
+fn windows(socket: &Socket, started: Instant, ended: &Receiver<()>) -> Vec<(Duration, u64)> {
+    let mut windows: Vec<(Duration, u64)> = Vec::new();
+    while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+        let Some(window) = kernel::window(socket) else { break };
+        if windows.last().is_none_or(|(_, before)| *before != window) {
+            windows.push((started.elapsed(), window));
+        }
+    }
+    windows
 }
 
 /// One recv, and what it made whole.
