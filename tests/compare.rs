@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Run, Running, netlab, run, run_command};
+use support::{Run, Running, netlab, run, run_command, skipped, tool};
 
 /// The figures of a column, in the contract's order.
 const FIGURES: [&str; 15] = [
@@ -354,9 +354,7 @@ fn tshark(path: &Path, filter: &str) -> Option<Vec<Vec<String>>> {
     for field in ["ip.src", "tcp.len", "udp.length", "tcp.seq_raw", "tcp.flags", "frame.time_epoch"] {
         command.args(["-e", field]);
     }
-    if Command::new("tshark").arg("--version").output().is_err() {
-        assert!(std::env::var_os("NETLAB_TEST_ALL").is_none(), "tshark is not installed");
-        eprintln!("NOT TRIED: tshark is not installed");
+    if !tool("tshark") {
         return None;
     }
     let run = run_command(command, b"").succeeded();
@@ -412,12 +410,11 @@ fn the_trace_shows_the_calls_that_are_counted() {
     // The client's sockets are those that connect; descriptors are used again.
     let of_the_client = |kind: &str| {
         let (mut client, mut calls) = (None, 0);
-        let mut opened = false;
         for line in lines.iter().filter(|line| line["event"] == "call" && line["call"] != "getsockopt") {
             let args = line["args"].as_str().unwrap();
             let fd = args.split(',').next().unwrap().to_owned();
             if line["call"] == "socket" {
-                opened = args.ends_with(kind);
+                let opened = args.ends_with(kind);
                 client = opened.then(|| line["result"].to_string());
                 calls = if opened { 1 } else { calls };
             } else if client.as_ref() == Some(&fd) {
@@ -432,6 +429,56 @@ fn the_trace_shows_the_calls_that_are_counted() {
     for (proto, kind) in [("tcp", "SOCK_STREAM"), ("udp", "SOCK_DGRAM")] {
         assert_eq!(object[proto]["calls"].as_u64(), Some(of_the_client(kind)), "{proto}");
     }
+}
+
+/// Over the system's own stack; `None` where it allows no namespace or device.
+#[cfg(target_os = "linux")]
+fn over_the_kernel(args: &str) -> Option<Run> {
+    let run = compare(&format!("--link kernel {args}"));
+    if run.code() == 2 {
+        skipped(&run.stderr);
+        return None;
+    }
+    Some(run)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn over_the_kernel_the_books_are_the_links_own_and_tcp_brings_2_megabytes() {
+    let link = "--loss 2% --duplicate 2% --reorder 2% --jitter 2ms --seed 7";
+    let Some(run) = over_the_kernel(&format!("--json --one-way --count 2000 --size 1000 {link}")) else { return };
+    let object = parsed(&run.succeeded());
+    assert_shape(&object);
+    let (tcp, udp, forward) = (&object["tcp"], &object["udp"], &object["log"]["udp"]["forward"]);
+    for (book, log) in
+        [("lost", "lost"), ("duplicate", "duplicated"), ("reordered", "reordered"), ("received", "delivered")]
+    {
+        assert_eq!(udp[book], forward[log], "{book}: {object:#}");
+    }
+    assert_eq!((&tcp["received"], &tcp["lost"]), (&2000.into(), &0.into()));
+    assert_eq!(tcp["origin"]["retransmits"], "kernel");
+    // The kernel was asked before the server's FIN and the last ACK, which the
+    // link may lose as well.
+    let (kernel, log) =
+        (tcp["retransmits"].as_u64().unwrap(), object["log"]["tcp"]["again_in_packets"].as_u64().unwrap());
+    assert!(kernel > 0 && kernel.abs_diff(log) <= 2, "{kernel} by TCP_INFO, {log} by the log: {object:#}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_same_seed_has_the_same_fates_for_both_stacks() {
+    let args = "--one-way --interval 1ms --count 200 --loss 20% --seed 7";
+    let Some(run) = over_the_kernel(&format!("--json {args}")) else { return };
+    let (kernel, sim) = (parsed(&run.succeeded()), object(&format!("--link sim {args}")));
+    assert_eq!(kernel["udp"]["lost"], sim["udp"]["lost"]);
+    assert_eq!(kernel["log"]["udp"]["forward"]["lost"], sim["log"]["udp"]["forward"]["lost"]);
+}
+
+#[cfg(not(target_os = "linux"))]
+#[test]
+fn without_namespaces_the_systems_own_stack_is_a_usage_error() {
+    let run = compare("--link kernel").ended(2);
+    assert!(run.stderr.starts_with("error: cannot compare over --link kernel: "), "{run:#?}");
 }
 
 /// What a page shows of a command is what the command prints, to the byte:

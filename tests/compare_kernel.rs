@@ -47,7 +47,7 @@ fn two_megabytes_arrive_whole_over_a_link_that_loses_two_percent() {
     assert_eq!(object["link"]["kind"], "kernel");
     assert_eq!(count(&object, "/tcp/received"), 2000);
     assert_eq!(count(&object, "/tcp/lost"), 0);
-    let (kernel, link) = (count(&object, "/tcp/retransmits"), count(&object, "/log/tcp/again"));
+    let (kernel, link) = (count(&object, "/tcp/retransmits"), count(&object, "/log/tcp/again_in_packets"));
     let lost = count(&object, "/log/tcp/forward/lost");
     assert!(lost > 0 && kernel > 0 && kernel <= link && link >= lost, "{kernel} {link} {lost}");
     let origins = [("retransmits", "kernel"), ("packets", "link"), ("wire_bytes", "link"), ("received", "measured")];

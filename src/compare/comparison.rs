@@ -93,13 +93,15 @@ struct Ways {
     forward: Counts,
     backward: Counts,
     /// Segments that were sent again, as the packets show it.
-    again: u64,
+    sent_again: u64,
+    /// Packets in which they were.
+    again_in_packets: u64,
 }
 
 impl Ways {
     fn of(log: &Log) -> Ways {
         let [forward, backward] = Direction::BOTH.map(|direction| log.counts(direction));
-        Ways { forward, backward, again: again::total(log) }
+        Ways { forward, backward, sent_again: again::total(log), again_in_packets: again::packets(log) }
     }
 }
 

@@ -149,7 +149,7 @@ fn line(
 
 /// `20.0 ms`, `1234.5 ms`: in one unit, so that times can be subtracted by eye,
 /// until it would not fit. In whole numbers, which round the same everywhere.
-fn clock(time: Duration) -> String {
+pub fn clock(time: Duration) -> String {
     const FITS: u128 = 1_000_000_000;
     let (tenths, unit) = match time.as_micros() {
         micros @ ..FITS => ((micros + 50) / 100, "ms"),

@@ -6,6 +6,7 @@
 //! - [`stats`]: from samples to figures, and what each of them means
 //! - [`packets`]: each packet of an emulated link; [`ladder`]: drawn in time
 //! - [`sweep`]: over links that lose more and more
+//! - [`page`]: one page with tables, plots and ladders
 //! - [`comparison`]: all of it, as `--json` has it
 //! - [`table`], [`words`]: for people; [`csv`]: for programs
 

@@ -16,10 +16,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use self::plot::{Axes, Drawn, Failed, Stroke};
 use self::series::{Distribution, Losses, Series, Window, series};
 use super::comparison::Comparison;
+use super::ladder::clock;
 use super::packets::Packet;
 use super::stats::{Column, Figure, Origin, Value};
 use super::sweep::Point;
-use super::table::{LINES, LOSSES, bits_per_second, grouped, shown, time, trip};
+use super::table::{LINES, bits_per_second, grouped, is_bad, shown, time, trip};
 
 const STYLE: &str = include_str!("page/style.css");
 
@@ -89,7 +90,7 @@ pub fn page(comparison: &Comparison, page: &Page) -> Result<String, Failed> {
                     p.over { (heading) }
                     ul.shows { @for sentence in sentences { li { (sentence) } } }
                     (figures(comparison))
-                    (round_trips(series.round_trips.as_ref(), comparison)?)
+                    (round_trips(series.times.as_ref(), comparison)?)
                     (losses(&series.losses)?)
                     (window(series.window.as_ref())?)
                     @if let Some(points) = &comparison.sweep { (swept(points)?) }
@@ -146,11 +147,10 @@ fn full(label: &str) -> String {
 }
 
 fn cell(label: &str, name: &str, proto: &str, column: &Column) -> Markup {
-    let Some(Figure { value, origin, .. }) = column.figure(name) else { return html! {} };
-    let is_bad = LOSSES.contains(&name) && matches!(value, Some(Value::Count(1..)));
+    let Some(told @ Figure { value, origin, .. }) = column.figure(name) else { return html! {} };
     let plain = |number: u64, words: String| figure(&format!("/{proto}/{name}"), number, &words);
     html! {
-        td.bad[is_bad] {
+        td.bad[is_bad(&told)] {
             @match value {
                 None => "–",
                 Some(value @ Value::Trips(trips)) => {
@@ -181,46 +181,45 @@ const TCP_KEY: PreEscaped<&str> = PreEscaped(r#"<span class="key tcp" aria-hidde
 const UDP_KEY: PreEscaped<&str> = PreEscaped(r#"<span class="key udp" aria-hidden="true"></span>UDP"#);
 
 fn round_trips(distribution: Option<&Distribution>, comparison: &Comparison) -> Result<Markup, Failed> {
+    let (heading, messages, took) = match comparison.workload.one_way {
+        true => ("How long messages took", "messages", "way"),
+        false => ("Round trips", "replies", "round trip"),
+    };
     let Some(Distribution { edges_us, tcp, udp }) = distribution else {
-        let why = if comparison.workload.one_way {
-            "Nobody answered, as was asked for (--one-way): so no round trip was measured."
-        } else {
-            "No message came back: so no round trip was measured."
-        };
-        return Ok(html! { h2 { "Round trips" } p { (why) } });
+        return Ok(html! { h2 { (heading) } p { "None came: so nothing was measured." } });
     };
     let height = top(tcp.iter().chain(udp));
     let edge = |x: f64| edges_us.get(x.round() as usize).map(|edge| time(*edge)).unwrap_or_default();
     let plot = |name, proto: &str, bars: &[u64], colour| {
-        let y = format!("{proto} replies");
-        let axes = Axes { width: bars.len() as f64, height, x: "round trip", y: &y, x_label: &edge, y_label: &whole };
+        let y = format!("{proto} {messages}");
+        let axes = Axes { width: bars.len() as f64, height, x: took, y: &y, x_label: &edge, y_label: &whole };
         let most = bars.iter().zip(edges_us.windows(2)).max_by_key(|(count, _)| **count);
         let most = most.map_or(String::new(), |(count, edges)| {
-            format!("The tallest bar: {} replies of {} to {}.", grouped(*count), time(edges[0]), time(edges[1]))
+            format!("The tallest bar: {} {messages} of {} to {}.", grouped(*count), time(edges[0]), time(edges[1]))
         });
-        plot::plot(name, &format!("How long {proto}'s round trips took"), &most, &axes, &[Drawn::Bars(bars, colour)])
+        plot::plot(name, &format!("How long {proto}'s {messages} took"), &most, &axes, &[Drawn::Bars(bars, colour)])
     };
     let plots = [plot("trips-tcp", "TCP", tcp, plot::TCP)?, plot("trips-udp", "UDP", udp, plot::UDP)?];
     let caption = html! {
-        "Replies by how long they took, each message's first one. " (TCP_KEY) " above, " (UDP_KEY)
+        "How many " (messages) " took how long, from sending to the first one that came. " (TCP_KEY) " above, " (UDP_KEY)
         " below, on the same scales. What TCP has to send again stands far to the right; so does what waited behind it."
     };
     let row = |at: usize| {
         html! { tr {
             th scope="row" {
-                (figure(&format!("/page/round_trips/edges_us/{at}"), edges_us[at], &time(edges_us[at]))) " to "
-                (figure(&format!("/page/round_trips/edges_us/{}", at + 1), edges_us[at + 1], &time(edges_us[at + 1])))
+                (figure(&format!("/page/times/edges_us/{at}"), edges_us[at], &time(edges_us[at]))) " to "
+                (figure(&format!("/page/times/edges_us/{}", at + 1), edges_us[at + 1], &time(edges_us[at + 1])))
             }
-            td { (figure(&format!("/page/round_trips/tcp/{at}"), tcp[at], &grouped(tcp[at]))) }
-            td { (figure(&format!("/page/round_trips/udp/{at}"), udp[at], &grouped(udp[at]))) }
+            td { (figure(&format!("/page/times/tcp/{at}"), tcp[at], &grouped(tcp[at]))) }
+            td { (figure(&format!("/page/times/udp/{at}"), udp[at], &grouped(udp[at]))) }
         } }
     };
     let table = html! { table {
-        caption { "Replies by how long they took" }
-        thead { tr { th scope="col" { "Round trip" } th scope="col" { "TCP" } th scope="col" { "UDP" } } }
+        caption { "How many " (messages) " took how long" }
+        thead { tr { th scope="col" { (took) } th scope="col" { "TCP" } th scope="col" { "UDP" } } }
         tbody { @for at in (0..tcp.len()).filter(|at| tcp[*at] + udp[*at] > 0) { (row(at)) } }
     } };
-    Ok(html! { h2 { "Round trips" } (plotted(&plots, &caption, &table)) })
+    Ok(html! { h2 { (heading) } (plotted(&plots, &caption, &table)) })
 }
 
 fn losses(Losses { origin, step_us, tcp, udp }: &Losses) -> Result<Markup, Failed> {
@@ -446,7 +445,7 @@ fn ladder_of(title: &str, proto: &str, packets: &[Packet]) -> Markup {
 
 fn packet_row(proto: &str, at: usize, packet: &Packet) -> Markup {
     let moment = |name: &str, time: Duration| {
-        figure(&format!("/packets/{proto}/{at}/{name}"), time.as_micros() as u64, &ladder::clock(time))
+        figure(&format!("/packets/{proto}/{at}/{name}"), time.as_micros() as u64, &clock(time))
     };
     html! { tr {
         td { (moment("sent_us", packet.sent)) }

@@ -2,12 +2,12 @@
 //! sockets, on two hosts that are made for it.
 //!
 //! What TCP sent again is told twice here, by the kernel (TCP_INFO, both ends
-//! together) and by the link's log. The two differ where the kernel
+//! together) and by the link's log. The two differ where
 //!
-//! - sends several short segments again as one: one to it, several to the log,
-//!   which counts segments as they were first sent
-//! - was asked before the connection's end: a FIN that is sent again after
-//!   that is in the log alone
+//! - the kernel sends several short segments again as one: that is one to it,
+//!   and several segments to the log, in one packet ([`again`])
+//! - the kernel was asked before the connection's end: a FIN that is sent again
+//!   after that is in the log alone
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -83,7 +83,7 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
         return Vec::new();
     };
     let counted = match comparison.tcp.samples.retransmits {
-        Some((count, Origin::Kernel)) => agreement(count, again::total(&logs.tcp)),
+        Some((count, Origin::Kernel)) => agreement(count, again::packets(&logs.tcp)),
         _ => None, // there was no connection to ask about
     };
     let full = match comparison.udp.samples.drops {
@@ -96,7 +96,8 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
     counted.into_iter().chain(full).collect()
 }
 
-/// What the kernel counted as sent again, and what the link saw.
+/// What the kernel counted as sent again, and the packets in which the link
+/// saw it.
 fn agreement(kernel: u64, link: u64) -> Option<String> {
     match (kernel, link) {
         (0, 0) => None,
@@ -104,10 +105,10 @@ fn agreement(kernel: u64, link: u64) -> Option<String> {
             Some(format!("Kernel and link count the same of what TCP sent again: {}.", grouped(link)))
         }
         _ => Some(format!(
-            "The kernel counts {} sent again, the link {}: short ones sent again as one are several to the link, and \
-             the kernel was asked before the last FIN.",
+            "Of what TCP sent again the kernel counts {}, the link {}: the kernel was asked before the connection's \
+             last packets.",
             plural(kernel, "segment"),
-            grouped(link)
+            plural(link, "packet")
         )),
     }
 }

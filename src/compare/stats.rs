@@ -151,6 +151,8 @@ pub struct Column {
     pub reordered: u64,
     /// Of the received, how many came too late.
     pub late: u64,
+    /// How long each message took that came, in the order in which they came.
+    pub times: Vec<Duration>,
     /// Round trips of those that came.
     pub trips: Option<RoundTrips>,
     /// Bits of messages per second.
@@ -186,7 +188,8 @@ impl Column {
             duplicate: books.duplicate(),
             reordered: books.reordered(),
             late,
-            trips: (!workload.one_way && received > 0).then(|| RoundTrips::of(trips)),
+            trips: (!workload.one_way && received > 0).then(|| RoundTrips::of(trips.clone())),
+            times: trips,
             throughput: throughput(received * workload.size as u64, last.saturating_sub(first)),
             samples,
         }

@@ -13,7 +13,7 @@ const DIM: Style = Style::new().dimmed();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Counters that are bad news where they are not 0.
-pub const LOSSES: [&str; 6] = ["lost", "duplicate", "reordered", "late", "retransmits", "drops"];
+const LOSSES: [&str; 6] = ["lost", "duplicate", "reordered", "late", "retransmits", "drops"];
 
 /// The longest origin's name.
 const ORIGIN_WIDTH: usize = 11;
@@ -54,9 +54,13 @@ pub fn table(comparison: &Comparison) -> String {
 /// `      0.09 ms  measured   `, the origin padded to `width`.
 fn cell(label: &str, figure: &Figure, width: usize) -> String {
     let value = figure.value.map_or("-".into(), |value| shown(label, value));
-    let bad = LOSSES.contains(&figure.name) && matches!(figure.value, Some(Value::Count(1..)));
-    let style = if bad { BAD } else { Style::new() };
+    let style = if is_bad(figure) { BAD } else { Style::new() };
     format!("{style}{value:>14}{style:#}  {DIM}{:<width$}{DIM:#}", figure.origin.name())
+}
+
+/// Whether a figure is bad news.
+pub fn is_bad(figure: &Figure) -> bool {
+    LOSSES.contains(&figure.name) && matches!(figure.value, Some(Value::Count(1..)))
 }
 
 /// A value of the line with this label, in words.
@@ -95,7 +99,7 @@ pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -27,6 +27,12 @@ pub fn total(log: &Log) -> u64 {
     again(log).into_iter().map(u64::from).sum()
 }
 
+/// Packets that carry anything again: fewer, where one carries several
+/// segments. So counts Linux (TCP_INFO).
+pub fn packets(log: &Log) -> u64 {
+    again(log).into_iter().filter(|again| *again > 0).count() as u64
+}
+
 /// Segments lost that took part of the sequence: data, SYN and FIN.
 pub fn lost_segments(log: &Log, direction: Direction) -> u64 {
     let is_lost = |packet: &&super::log::Packet| {

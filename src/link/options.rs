@@ -297,7 +297,7 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = UNITS.iter().find(|(_, bits)| self.0 % bits == 0);
+        let unit = UNITS.iter().find(|(_, bits)| self.0.is_multiple_of(*bits));
         let (unit, bits) = unit.unwrap_or(&("bit", 1));
         write!(f, "{}{unit}/s", self.0 / bits)
     }

@@ -152,7 +152,10 @@ impl Call<'_> {
 /// A recorder of socket calls, or none: without `--trace` it costs a test of
 /// one pointer.
 #[derive(Clone, Default)]
-pub struct Trace {
+pub struct Trace(Option<Arc<Watch>>);
+
+/// Who is told of a call.
+struct Watch {
     tracer: Option<Arc<Tracer>>,
     counter: Option<Counter>,
 }
@@ -208,13 +211,18 @@ impl Trace {
 
     /// The same, and each call is counted.
     pub fn counted(&self, counter: &Counter) -> Trace {
-        Trace { tracer: self.tracer.clone(), counter: Some(counter.clone()) }
+        let tracer = self.0.as_deref().and_then(|watch| watch.tracer.clone());
+        Trace(Some(Arc::new(Watch { tracer, counter: Some(counter.clone()) })))
     }
 
     fn count(&self) {
-        if let Some(Counter(calls)) = &self.counter {
+        if let Some(Counter(calls)) = self.0.as_deref().and_then(|watch| watch.counter.as_ref()) {
             calls.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn tracer(&self) -> Option<&Tracer> {
+        self.0.as_deref()?.tracer.as_deref()
     }
 
     /// Traces to `report`; calls of the main thread are `role`'s (`client`,
@@ -231,25 +239,25 @@ impl Trace {
                 thread::sleep(LOOK_EVERY);
             }
         });
-        Trace { tracer: Some(tracer), counter: None }
+        Trace(Some(Arc::new(Watch { tracer: Some(tracer), counter: None })))
     }
 
     /// From now on passwords in payloads are shown as `***`.
     pub fn hide_passwords(&self) {
-        if let Some(tracer) = &self.tracer {
+        if let Some(tracer) = self.tracer() {
             tracer.hides_passwords.store(true, Ordering::Release);
         }
     }
 
     /// Whether calls are traced.
     pub fn is_on(&self) -> bool {
-        self.tracer.is_some()
+        self.tracer().is_some()
     }
 
     /// Marks the start of a call. Give the span to [`Trace::end`].
     pub fn begin(&self, call: &'static str) -> Option<Span<'_>> {
         self.count();
-        self.tracer.as_deref().map(|tracer| tracer.begin(call))
+        self.tracer().map(|tracer| tracer.begin(call))
     }
 
     /// Marks the return of a call: numbers it and tells what it means.
@@ -267,7 +275,7 @@ impl Trace {
         run: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
         self.count();
-        let Some(tracer) = self.tracer.as_deref() else { return run() };
+        let Some(tracer) = self.tracer() else { return run() };
         let call = call();
         let span = tracer.begin(call.name());
         let result = run();
@@ -278,7 +286,7 @@ impl Trace {
     /// Waits a moment for calls of other threads that have returned, or are
     /// about to, and are not told of yet: before the process ends.
     pub fn settle(&self) {
-        let Some(tracer) = self.tracer.as_deref() else { return };
+        let Some(tracer) = self.tracer() else { return };
         let since = Instant::now();
         while !tracer.kept().waiting.is_empty() && since.elapsed() < SETTLE_WITHIN {
             thread::sleep(Duration::from_millis(1));
@@ -288,7 +296,7 @@ impl Trace {
     /// Notes a call before it is made, where another thread's call may return
     /// first because of it.
     pub fn foretell(&self, call: impl FnOnce() -> Call<'static>) {
-        let Some(tracer) = self.tracer.as_deref() else { return };
+        let Some(tracer) = self.tracer() else { return };
         let call = call();
         if let Some(fd) = meaning::fd_of(&call, None) {
             tracer.kept().facts.entry(fd).or_default().learn(&call, Ok(0));
@@ -298,7 +306,7 @@ impl Trace {
     /// A wait that is no socket call, such as `epoll_wait(2)`: it gets no
     /// number, and is mentioned while it lasts.
     pub fn wait<T>(&self, call: &'static str, run: impl FnOnce() -> T) -> T {
-        let span = self.tracer.as_deref().map(|tracer| tracer.begin(call));
+        let span = self.tracer().map(|tracer| tracer.begin(call));
         let result = run();
         if let Some(span) = span {
             span.tracer.kept().waiting.remove(&span.id);
@@ -310,7 +318,7 @@ impl Trace {
     /// closed, its number may at once be another thread's new socket.
     pub fn close(&self, fd: Fd, close: impl FnOnce() -> io::Result<()>) {
         self.count();
-        let Some(tracer) = self.tracer.as_deref() else {
+        let Some(tracer) = self.tracer() else {
             let _ = close(); // it is closed, whatever close(2) says of earlier writes
             return;
         };

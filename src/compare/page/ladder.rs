@@ -7,7 +7,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::plot::image;
-use crate::compare::ladder::label;
+use crate::compare::ladder::{clock, label};
 use crate::compare::packets::Packet;
 use crate::link::Direction;
 
@@ -168,10 +168,4 @@ fn said(moment: &Moment<'_>, y: u32) -> Markup {
 pub fn says(packet: &Packet) -> String {
     let again = if packet.again > 0 { ", again" } else { "" };
     format!("{}{again}", label(&packet.says))
-}
-
-/// `20.0 ms`: always the same unit.
-pub fn clock(time: Duration) -> String {
-    let tenths = (time.as_micros() + 50) / 100;
-    format!("{}.{} ms", tenths / 10, tenths % 10)
 }

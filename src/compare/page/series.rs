@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::compare::comparison::Comparison;
 use crate::compare::packets::{Packet, Says};
-use crate::compare::stats::{Origin, Samples};
+use crate::compare::stats::Origin;
 use crate::link::Direction;
 
 /// Steps of time in which losses are counted, at most.
@@ -29,15 +29,15 @@ const TWELFTHS: [u64; 12] = [10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82];
 /// All that is plotted.
 #[derive(Debug, serde::Serialize)]
 pub struct Series {
-    /// Round trips by how long they took; none were measured one way.
-    pub round_trips: Option<Distribution>,
+    /// Messages that came, by how long they took: there and back, or one way.
+    pub times: Option<Distribution>,
     /// What was lost, and when it had been sent.
     pub losses: Losses,
     /// TCP's window; `None` where nobody here knows.
     pub window: Option<Window>,
 }
 
-/// How many round trips took how long.
+/// How many messages took how long.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Distribution {
     /// From where each bar counts, and at last up to where.
@@ -76,23 +76,10 @@ pub struct Window {
 
 /// All that can be plotted of this comparison.
 pub fn series(comparison: &Comparison) -> Series {
-    let (tcp, udp) = (trips(&comparison.tcp.samples), trips(&comparison.udp.samples));
-    let measured = !comparison.workload.one_way && !(tcp.is_empty() && udp.is_empty());
-    Series {
-        round_trips: measured.then(|| Distribution::of(&tcp, &udp)),
-        losses: losses(comparison),
-        window: window(comparison),
-    }
-}
-
-/// Each message's first way there and back, in microseconds.
-fn trips(samples: &Samples) -> Vec<u64> {
-    let mut seen = HashSet::new();
-    let first = samples.arrivals.iter().filter(|(number, _)| seen.insert(*number));
-    let trip = |(number, at): &(u32, Duration)| {
-        samples.sent.get(*number as usize - 1).map(|sent| micros(at.saturating_sub(*sent)))
-    };
-    first.filter_map(trip).collect()
+    let [tcp, udp] =
+        [&comparison.tcp, &comparison.udp].map(|column| column.times.iter().copied().map(micros).collect::<Vec<u64>>());
+    let came = !(tcp.is_empty() && udp.is_empty());
+    Series { times: came.then(|| Distribution::of(&tcp, &udp)), losses: losses(comparison), window: window(comparison) }
 }
 
 fn micros(time: Duration) -> u64 {

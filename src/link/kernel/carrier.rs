@@ -4,7 +4,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
@@ -16,8 +17,11 @@ use super::super::log::Log;
 use super::super::options::Link;
 use super::tun::Tun;
 
-/// Packets taken at once before those that are due are looked at.
-const TAKEN_AT_ONCE: usize = 64;
+/// Packets taken at once before those that are due are looked at, and
+/// delivered at once before who receives them has a moment to read: else its
+/// buffer could be full, and a datagram lost beside the link.
+const AT_ONCE: usize = 64;
+const MOMENT: Duration = Duration::from_micros(50);
 
 /// How late a wait may end: no later than the clock has it. (50 µs is what the
 /// system takes the liberty of, prctl(2), to save power.)
@@ -50,9 +54,18 @@ impl Carrier {
             for (tun, direction) in self.tuns.iter().zip(Direction::BOTH) {
                 self.take(tun, direction, &mut link, &mut buffer)?;
             }
-            let now = self.started.elapsed();
-            while let Some((direction, packet)) = link.arrive(now) {
-                self.tuns[direction.other().index()].write(&packet)?;
+            self.deliver(&mut link)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, link: &mut Emulated) -> io::Result<()> {
+        let (now, mut delivered) = (self.started.elapsed(), 0);
+        while let Some((direction, packet)) = link.arrive(now) {
+            self.tuns[direction.other().index()].write(&packet)?;
+            delivered += 1;
+            if delivered % AT_ONCE == 0 {
+                thread::sleep(MOMENT);
             }
         }
         Ok(())
@@ -71,7 +84,7 @@ impl Carrier {
     }
 
     fn take(&self, tun: &Tun, direction: Direction, link: &mut Emulated, buffer: &mut [u8]) -> io::Result<()> {
-        for _ in 0..TAKEN_AT_ONCE {
+        for _ in 0..AT_ONCE {
             let Some(length) = tun.read(buffer)? else { break };
             let packet = &buffer[..length];
             // An interface that comes up asks for IPv6 routers, of which there
