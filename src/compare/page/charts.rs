@@ -9,7 +9,7 @@ use super::series::{Distribution, Losses, Window};
 use crate::compare::comparison::Comparison;
 use crate::compare::stats::{Column, Origin, Value};
 use crate::compare::sweep::Point;
-use crate::compare::table::{bits_per_second, grouped, shown, time};
+use crate::compare::table::{bits_per_second, grouped, is_bad, shown, time};
 
 /// A plot with its caption, and its figures as a table.
 fn plotted(plots: &[Markup], caption: &Markup, table: &Markup) -> Markup {
@@ -35,7 +35,7 @@ pub fn times(distribution: Option<&Distribution>, comparison: &Comparison) -> Re
         return Ok(html! { h2 { (heading) } p { "None came: so nothing was measured." } });
     };
     let height = top(tcp.iter().chain(udp));
-    let edge = |x: f64| edges_us.get(x.round() as usize).map(|edge| time(*edge)).unwrap_or_default();
+    let edge = |x: f64| edges_us.get(x.round() as usize).map(|edge| axis_time(*edge as f64)).unwrap_or_default();
     let plot = |name, proto: &str, bars: &[u64], colour| {
         let y = format!("{proto} {messages}");
         let axes = Axes { width: bars.len() as f64, height, x: took, y: &y, x_label: &edge, y_label: &whole };
@@ -48,7 +48,10 @@ pub fn times(distribution: Option<&Distribution>, comparison: &Comparison) -> Re
     let plots = [plot("trips-tcp", "TCP", tcp, plot::TCP)?, plot("trips-udp", "UDP", udp, plot::UDP)?];
     let caption = html! {
         "How many " (messages) " took how long, from sending to the first one that came. " (TCP_KEY) " above, " (UDP_KEY)
-        " below, on the same scales. What TCP has to send again stands far to the right; so does what waited behind it."
+        " below, on the same scales."
+        @if comparison.tcp.figure("retransmits").is_some_and(|again| is_bad(&again)) {
+            " What TCP had to send again stands far to the right, and so does what waited behind it."
+        }
     };
     let row = |at: usize| {
         html! { tr {
@@ -159,7 +162,7 @@ pub fn window(window: Option<&Window>) -> Result<Markup, Failed> {
     }
     if cwnd.is_some() {
         told += &format!("The congestion window was at most {} bytes.", most(allowed));
-        drawn.push(Drawn::Steps(allowed, plot::UDP, Stroke::Dashed));
+        drawn.push(Drawn::Steps(allowed, plot::BOUND, Stroke::Dashed));
     }
     let plots = [plot::plot("window", "How much TCP had under way", &told, &axes, &drawn)?];
     let caption = html! {
@@ -167,8 +170,9 @@ pub fn window(window: Option<&Window>) -> Result<Markup, Failed> {
             span.key.tcp aria-hidden="true" {} "bytes of the client's under way, as the link saw them: sent, and no ACK of them arrived. "
         }
         @if cwnd.is_some() {
-            span.key.dashed.udp aria-hidden="true" {}
-            "congestion window, as the kernel told it (TCP_INFO): no more than that may be under way. A loss makes it smaller. "
+            span.key.dashed aria-hidden="true" {}
+            "congestion window, as the kernel told it (TCP_INFO): it sends no more than that allows. A loss makes it smaller, and what "
+            "the kernel takes for lost is under way no more to it, so that the line above can be the higher one for a while. "
         } @else { "Nobody here told the congestion window; what is under way stays below it." }
     };
     let cell = |name: &str, values: &[u64], at: usize| {
@@ -177,7 +181,7 @@ pub fn window(window: Option<&Window>) -> Result<Markup, Failed> {
         } }
     };
     let table = html! { table {
-        caption { "In each " (figure("/page/window/step_us", *step_us, &time(*step_us))) ": bytes under way at most, and the congestion window at its end" }
+        caption { "In each " (figure("/page/window/step_us", *step_us, &time(*step_us))) ": bytes under way, and the congestion window, at most" }
         thead { tr { th scope="col" { "From" } th scope="col" { "Under way" } th scope="col" { "Window" } } }
         tbody { @for at in 0..steps { tr {
             th scope="row" { (time(at as u64 * step_us)) } (cell("in_flight", flight, at)) (cell("cwnd", allowed, at))

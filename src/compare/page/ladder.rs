@@ -11,8 +11,8 @@ use crate::compare::ladder::{clock, label};
 use crate::compare::packets::Packet;
 use crate::link::Direction;
 
-/// Packets that are shown; more are told of.
-const SHOWN: usize = 44;
+/// Packets that are shown, about a printed page of them; more are told of.
+const SHOWN: usize = 30;
 
 /// Where the first loss comes later than that: so many from the beginning, and
 /// so many before the loss.

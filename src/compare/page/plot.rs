@@ -20,8 +20,10 @@ const FAINT: RGBColor = RGBColor(0, 0, 2);
 pub const TCP: RGBColor = RGBColor(0, 0, 3);
 /// UDP's.
 pub const UDP: RGBColor = RGBColor(0, 0, 4);
-const NAMES: [(RGBColor, &str); 4] =
-    [(INK, "var(--ink)"), (FAINT, "var(--faint)"), (TCP, "var(--tcp)"), (UDP, "var(--udp)")];
+/// What bounds something.
+pub const BOUND: RGBColor = RGBColor(0, 0, 5);
+const NAMES: [(RGBColor, &str); 5] =
+    [(INK, "var(--ink)"), (FAINT, "var(--faint)"), (TCP, "var(--tcp)"), (UDP, "var(--udp)"), (BOUND, "var(--dim)")];
 
 /// Bars that leave no gap would read as an area.
 const GAP: f64 = 0.08;
@@ -103,7 +105,7 @@ pub fn image(name: &str, (width, height): (u32, u32), title: &str, description: 
 fn draw(area: &Area<'_>, axes: &Axes<'_>, drawn: &[Drawn<'_>]) -> Result<(), Failed> {
     let mut chart = ChartBuilder::on(area)
         .margin(6)
-        .margin_right(22)
+        .margin_right(36)
         .x_label_area_size(42)
         .y_label_area_size(98)
         .build_cartesian_2d(0.0..axes.width, 0.0..axes.height)

@@ -69,8 +69,8 @@ pub struct Window {
     /// The most bytes sent and not acknowledged, in each step, as the link saw
     /// them.
     pub in_flight: Option<Vec<u64>>,
-    /// The congestion window at the end of each step, in bytes, as the kernel
-    /// told it.
+    /// The largest congestion window in each step, in bytes, as the kernel told
+    /// it.
     pub cwnd: Option<Vec<u64>>,
 }
 
@@ -174,8 +174,8 @@ fn window(comparison: &Comparison) -> Option<Window> {
     let cwnd: Vec<(u64, u64)> = windows.iter().map(|(at, bytes)| (micros(*at), *bytes)).collect();
     let last = flight.iter().flatten().chain(&cwnd).map(|(at, _)| *at).max()?;
     let step_us = nice(last / WINDOW_STEPS + 1);
-    let told = |changes: &[(u64, u64)], how| (!changes.is_empty()).then(|| stepped(changes, step_us, last, how));
-    Some(Window { step_us, in_flight: told(&flight.unwrap_or_default(), u64::max), cwnd: told(&cwnd, |_, new| new) })
+    let told = |changes: &[(u64, u64)]| (!changes.is_empty()).then(|| stepped(changes, step_us, last));
+    Some(Window { step_us, in_flight: told(&flight.unwrap_or_default()), cwnd: told(&cwnd) })
 }
 
 /// Bytes sent and not acknowledged, whenever they change: forward data takes
@@ -203,19 +203,19 @@ fn flight(packets: &[Packet]) -> Vec<(u64, u64)> {
     events.into_iter().map(&mut change).collect()
 }
 
-/// What changes at moments, in steps: of several values within one, `choose`
-/// has the say; without any, the last one still holds.
-fn stepped(changes: &[(u64, u64)], step: u64, last: u64, choose: fn(u64, u64) -> u64) -> Vec<u64> {
+/// What changes at moments, in steps: of several values within one, the
+/// largest; without any, the last one still holds.
+fn stepped(changes: &[(u64, u64)], step: u64, last: u64) -> Vec<u64> {
+    let mut value = changes.first().map_or(0, |(_, first)| *first);
     let mut changes = changes.iter().peekable();
-    let mut value = 0;
     let mut steps = Vec::new();
     for at in 0..=last / step {
-        let mut told = value;
+        let mut largest = value;
         while let Some((_, new)) = changes.next_if(|(moment, _)| moment / step <= at) {
             value = *new;
-            told = choose(told, value);
+            largest = largest.max(value);
         }
-        steps.push(told);
+        steps.push(largest);
     }
     steps
 }
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_value_holds_until_the_next_one() {
         let changes = [(0, 3), (12, 9), (14, 1), (40, 2)];
-        assert_eq!(stepped(&changes, 10, 45, u64::max), [3, 9, 1, 1, 2]);
-        assert_eq!(stepped(&changes, 10, 45, |_, new| new), [3, 1, 1, 1, 2]);
+        assert_eq!(stepped(&changes, 10, 45), [3, 9, 1, 1, 2]);
+        assert_eq!(stepped(&[(25, 7)], 10, 45), [7, 7, 7, 7, 7], "nothing was known before");
     }
 }

@@ -179,10 +179,12 @@ impl Asker<'_> {
 /// `ended` is dropped.
 fn windows(socket: &Socket, started: Instant, ended: &Receiver<()>) -> Vec<(Duration, u64)> {
     let mut windows: Vec<(Duration, u64)> = Vec::new();
-    while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-        let Some(window) = kernel::window(socket) else { break };
+    while let Some(window) = kernel::window(socket) {
         if windows.last().is_none_or(|(_, before)| *before != window) {
             windows.push((started.elapsed(), window));
+        }
+        if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+            break;
         }
     }
     windows
