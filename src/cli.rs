@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::compare;
 use crate::error::{Attempt, Error, Status};
+use crate::handouts;
 use crate::labs::stage::Stage;
 use crate::labs::{self, Lab, Role};
 use crate::net::host::Host;
@@ -112,7 +113,7 @@ enum Command {
     #[command(after_help = "Examples:
   netlab chat server 2000
   netlab chat client alice localhost 2000
-  nc localhost 2000")]
+  netlab chat demo")]
     Chat(labs::chat::Args),
     /// TCP and UDP side by side
     #[command(after_help = "Examples:
@@ -124,11 +125,19 @@ enum Command {
   netlab compare --link sim --rate 1mbit --queue 20 --one-way --pcap link.pcap
   netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
     Compare(compare::Args),
+    /// Many clients at once, against an echo server: how fast, how slow
+    Load(crate::load::Args),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
   netlab demo --json")]
     Demo,
+    /// The labs' handouts, and skeletons to start from
+    #[command(after_help = "Examples:
+  netlab labs list
+  netlab labs show tcp-echo
+  netlab labs start tcp-echo my-echo")]
+    Labs(handouts::Args),
     /// Completions for a shell, on standard output
     #[command(after_help = "Examples:
   netlab completions bash > ~/.local/share/bash-completion/completions/netlab
@@ -160,7 +169,12 @@ impl Command {
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Chat(args) => Some(("chat", args)),
-            Command::Compare(_) | Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
+            Command::Compare(_)
+            | Command::Load(_)
+            | Command::Demo
+            | Command::Labs(_)
+            | Command::Completions { .. }
+            | Command::Man { .. } => None,
         }
     }
 }
@@ -171,6 +185,8 @@ pub fn main() -> ExitCode {
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
         (Command::Compare(args), _) => run_compare(&cli.output, args),
+        (Command::Load(args), _) => load(&cli.output, args),
+        (Command::Labs(args), _) => hand_out(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
         _ => demo(&cli.output),
@@ -232,11 +248,13 @@ impl Desk {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         match result {
             _ if failed.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) => Status::Done,
-            Ok(_) if let Some(cause) = &failed => {
-                report::emit_error(&*self.report, &unwritable(cause));
-                Status::No
-            }
-            Ok(status) => status,
+            Ok(status) => match &failed {
+                None => status,
+                Some(cause) => {
+                    report::emit_error(&*self.report, &unwritable(cause));
+                    Status::No
+                }
+            },
             Err(failure) => {
                 let error = failure.downcast::<Error>().unwrap_or_else(|failure| {
                     Error::other(Attempt::Write, "the answer", failure.root_cause().to_string())
@@ -304,6 +322,21 @@ fn run_compare(output: &Output, args: &compare::Args) -> Status {
     desk.stop.settle();
     host.trace.settle();
     desk.status(ended.map_err(anyhow::Error::from))
+}
+
+/// The student's side.
+fn load(output: &Output, args: &crate::load::Args) -> Status {
+    let desk = Desk::new(output, "load", false);
+    let trace = if output.trace { Trace::to(desk.report.clone(), "load") } else { Trace::off() };
+    let host = Host { lab: "load", report: desk.report.clone(), trace, stop: desk.stop.clone() };
+    let ended = crate::load::run(&host, args);
+    desk.stop.settle();
+    desk.status(ended.map_err(anyhow::Error::from))
+}
+
+fn hand_out(output: &Output, args: &handouts::Args) -> Status {
+    let desk = Desk::new(output, "labs", false);
+    desk.status(handouts::run(args, &*desk.report).map_err(anyhow::Error::from))
 }
 
 /// Every lab in turn; one line each.

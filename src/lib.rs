@@ -11,8 +11,10 @@
 //! | [`cli`] | the commands, and the match that runs them |
 //! | [`compare`] | TCP and UDP side by side |
 //! | [`labs`] | one file a lab: what is said on a connection |
+//! | [`load`] | a thousand clients at once, against an echo server |
 //! | [`link`], [`serve`], [`ask`] | a link that loses packets; how clients are served, how servers are asked |
 //! | [`net`] | which socket calls are made, each of them traced |
+//! | [`handouts`] | the student's side: handouts, requirements, skeletons, embedded |
 //! | [`report`] | what happened, as values; rendered for people and programs |
 //! | [`framing`], [`error`] | bytes to messages and back; failures in three parts |
 //!
@@ -28,8 +30,10 @@ pub mod cli;
 pub mod compare;
 pub mod error;
 pub mod framing;
+pub mod handouts;
 pub mod labs;
 pub mod link;
+pub mod load;
 pub mod net;
 pub mod report;
 pub mod serve;

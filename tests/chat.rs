@@ -22,17 +22,21 @@ mod others;
 #[path = "chat/server.rs"]
 mod server;
 
-/// One test for each file of `chat/dialogues`, in plain text and over TLS.
+/// One test for each file of `chat/dialogues`, in plain text, byte by byte, and over TLS.
 macro_rules! dialogues {
     ($($name:ident),* $(,)?) => {
         const DIALOGUES: &[&str] = &[$(stringify!($name)),*];
 
         mod in_plain_text {
-            $(#[test] fn $name() { crate::dialogue::play_file(stringify!($name), false); })*
+            $(#[test] fn $name() { crate::dialogue::play_file(stringify!($name), crate::dialogue::Way::Plain); })*
+        }
+
+        mod byte_by_byte {
+            $(#[test] fn $name() { crate::dialogue::play_file(stringify!($name), crate::dialogue::Way::ByteByByte); })*
         }
 
         mod over_tls {
-            $(#[test] fn $name() { crate::dialogue::play_file(stringify!($name), true); })*
+            $(#[test] fn $name() { crate::dialogue::play_file(stringify!($name), crate::dialogue::Way::Tls); })*
         }
     };
 }
@@ -78,6 +82,10 @@ fn the_dialogues_of_the_handout_are_true() {
     assert!(blocks.len() >= 3, "only {} dialogues in the handout", blocks.len());
     for block in blocks {
         let (header, steps) = block.split_once('\n').unwrap();
-        dialogue::play("labs/chat/README.md, a dialogue", &format!("{}\n\n{steps}", header.trim()), false);
+        dialogue::play(
+            "labs/chat/README.md, a dialogue",
+            &format!("{}\n\n{steps}", header.trim()),
+            dialogue::Way::Plain,
+        );
     }
 }

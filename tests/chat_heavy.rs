@@ -14,6 +14,8 @@ mod support;
 
 #[path = "chat/crowd.rs"]
 mod crowd;
+#[path = "support/group.rs"]
+mod group;
 #[path = "chat/hostile.rs"]
 mod hostile;
 #[path = "support/chat.rs"]
@@ -218,6 +220,29 @@ fn gaps_of(alice: &mut User, bob: &mut User, count: usize) -> Vec<f64> {
         gap.as_secs_f64() * 1000.0
     };
     (0..count).map(gap).collect()
+}
+
+/// It takes as long as the system takes to give up on who does not answer.
+#[test]
+fn a_pulled_cable_is_told_of() {
+    if !is_heavy() || !support::tool("nc") {
+        return;
+    }
+    let Some((here, there)) = group::two_hosts() else { return };
+    let home = users::new_home();
+    let mut command = here.netlab(&["chat", "server", "0.0.0.0:2000", "--json", "--shared", "shared"]);
+    command.current_dir(home.path());
+    let mut server = support::Server::of(command);
+    let typed = b"/name alice\n";
+    let _alice = support::Running::start_on(typed, there.command("nc", &["10.9.0.1", "2000"]));
+    server.event_where("received", |event| event["text"] == "/name alice");
+    let mut bob = support::Running::start_on(b"/name bob\n", here.command("nc", &["127.0.0.1", "2000"]));
+    bob.line_where(|line| line == "* bob has joined");
+    there.ip("link set east down");
+    let begun = Instant::now();
+    server.event_where("closed", |event| event["client"] == 1 && event["reason"] == "timeout");
+    bob.line_where(|line| line == "* alice has left");
+    figure("a pulled cable is noticed after", begun.elapsed().as_secs_f64(), 60.0, "s");
 }
 
 // A full room

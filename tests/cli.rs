@@ -16,8 +16,17 @@ use std::time::{Duration, Instant};
 use support::peer::Peer;
 use support::{DEADLINE, NETLAB, Running, Server, netlab, python, refusing_port, run, run_command, skipped, tool};
 
-const LABS: [&str; 8] =
-    ["tcp-info", "udp-info", "tcp-echo", "udp-echo", "multicast", "broadcast", "mt-server", "capitalize-server"];
+const LABS: [&str; 9] = [
+    "tcp-info",
+    "udp-info",
+    "tcp-echo",
+    "udp-echo",
+    "multicast",
+    "broadcast",
+    "mt-server",
+    "capitalize-server",
+    "chat",
+];
 
 /// Every command and subcommand, as the words after `netlab`, found by
 /// walking through the help texts. The first one is `netlab` itself.

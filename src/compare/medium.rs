@@ -40,7 +40,9 @@ pub fn carry(
     progress: &Progress,
 ) -> Result<(Column, Column, Logs)> {
     let ((tcp, tcp_log), (udp, udp_log)) = match link.kind {
-        Kind::Sim => (virtual_time::tcp(link, workload, kept), virtual_time::udp(link, workload, kept)),
+        Kind::Sim => {
+            (virtual_time::tcp(link, workload, kept, progress), virtual_time::udp(link, workload, kept, progress))
+        }
         Kind::Kernel => real_time::both(host, link, workload, kept, progress)?,
     };
     let tcp = Column::of(workload, tcp.with_log(&tcp_log));

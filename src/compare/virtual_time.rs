@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::progress::Progress;
 use super::stats::Samples;
 use super::workload::{Cutter, Workload};
 use crate::error::{Attempt, Error};
@@ -30,9 +31,9 @@ const UDP_CALLS: u64 = 3;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Sends the workload by TCP.
-pub fn tcp(link: &Link, workload: &Workload, kept: usize) -> (Samples, Log) {
+pub fn tcp(link: &Link, workload: &Workload, kept: usize, progress: &Progress) -> (Samples, Log) {
     let mut talk = Talk::new(Stream::connect(link, kept), workload);
-    talk.run();
+    talk.run(progress);
     let Talk { stream, samples, .. } = talk;
     (samples, stream.into_log())
 }
@@ -70,12 +71,13 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, progress: &Progress) {
         while !self.stream.is_over() || !self.closed[1] {
             self.stream.settle();
             let now = self.stream.now();
             if self.act() {
                 self.progress_at = now;
+                progress.tell("tcp", self.samples.arrivals.len() as u32);
             } else if now.saturating_sub(self.progress_at) >= self.patience()
                 || !self.stream.go_on(self.due().filter(|due| *due > now))
             {
@@ -204,7 +206,7 @@ impl<'a> Talk<'a> {
 }
 
 /// Sends the workload by UDP.
-pub fn udp(link: &Link, workload: &Workload, kept: usize) -> (Samples, Log) {
+pub fn udp(link: &Link, workload: &Workload, kept: usize, progress: &Progress) -> (Samples, Log) {
     let mut exchange = Exchange {
         datagrams: Datagrams::open(link, kept),
         workload,
@@ -212,7 +214,7 @@ pub fn udp(link: &Link, workload: &Workload, kept: usize) -> (Samples, Log) {
         calls: 0,
         awaited: None,
     };
-    exchange.run();
+    exchange.run(progress);
     let Exchange { datagrams, mut samples, calls, .. } = exchange;
     samples.calls = Some(UDP_CALLS + calls);
     (samples, datagrams.into_log())
@@ -229,7 +231,7 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    fn run(&mut self) {
+    fn run(&mut self, progress: &Progress) {
         loop {
             self.datagrams.settle();
             self.serve();
@@ -237,6 +239,7 @@ impl Exchange<'_> {
             let now = self.datagrams.now();
             if self.due().is_some_and(|due| due <= now) {
                 self.send(now);
+                progress.tell("udp", self.samples.sent.len() as u32);
             } else if !self.datagrams.go_on(self.due()) {
                 return; // all is sent, and nothing under way
             }
@@ -317,6 +320,13 @@ mod tests {
         line.options.link(false, 1).unwrap()
     }
 
+    /// Nobody is told how far it is.
+    fn quiet() -> Progress {
+        let report: std::sync::Arc<dyn crate::report::Report> =
+            std::sync::Arc::new(crate::report::recorder::Recorder::new());
+        Progress::new(&report, 1)
+    }
+
     /// Links on which TCP comes through, workloads of both kinds.
     fn any_run() -> impl Strategy<Value = (Link, Workload)> {
         let shares = (0..=30_u32, 0..=30_u32, 0..=30_u32);
@@ -354,7 +364,7 @@ mod tests {
         /// message is received whose reply the log delivered, and only that.
         #[test]
         fn what_is_counted_of_udp_is_what_the_log_says((link, workload) in any_run()) {
-            let (samples, log) = udp(&link, &workload, usize::MAX);
+            let (samples, log) = udp(&link, &workload, usize::MAX, &quiet());
             let column = Column::of(&workload, samples);
             prop_assert_eq!(column.sent, u64::from(workload.count));
             let forward = log.counts(Direction::Forward);
@@ -377,7 +387,7 @@ mod tests {
 
         #[test]
         fn tcp_brings_every_byte_and_mends_every_loss((link, workload) in any_run()) {
-            let (samples, log) = tcp(&link, &workload, 128);
+            let (samples, log) = tcp(&link, &workload, 128, &quiet());
             prop_assert!(samples.failure.is_none(), "{:?}", samples.failure);
             let column = Column::of(&workload, samples);
             prop_assert_eq!((column.sent, column.received), (u64::from(workload.count), u64::from(workload.count)));
@@ -394,9 +404,9 @@ mod tests {
     #[test]
     fn a_link_that_loses_all_ends_and_says_so() {
         let (link, workload) = (link("--loss 100%").unwrap(), Workload::new(3, 10, Duration::ZERO, false, SILENCE));
-        let (samples, _) = tcp(&link, &workload, 128);
+        let (samples, _) = tcp(&link, &workload, 128, &quiet());
         assert!(samples.failure.unwrap().message().contains("timed out"));
-        let (samples, log) = udp(&link, &workload, 128);
+        let (samples, log) = udp(&link, &workload, 128, &quiet());
         assert_eq!((samples.sent.len(), log.counts(Direction::Forward).lost), (3, 3));
     }
 }

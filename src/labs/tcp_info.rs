@@ -26,6 +26,7 @@
 //! change?), and a server on 0.0.0.0, asked by each address of the host.
 
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::ask;
@@ -158,6 +159,9 @@ fn client(host: &Host, addr: &Addr, options: &ask::Options) -> Result<Status> {
                 trips.push(rtt);
                 host.emit(Event::Replied { seq, rtt, note: None, payload: Payload(answer.clone()) });
                 compare(host, &connection, &answer);
+                if counts.received == 1 && peer.ip().to_canonical().is_loopback() {
+                    explain_localhost(host, peer.ip());
+                }
                 host.emit(Event::Closed { peer, client: None, reason: Reason::Fin });
             }
             Err(_) if host.stop.is_asked() => counts.lost += 1,
@@ -205,6 +209,14 @@ fn compare(host: &Host, connection: &Connection, answer: &[u8]) {
             "the answer tells no address: \"you are ADDRESS port PORT\" was due; our own getsockname says {local}"
         ),
     });
+}
+
+/// What an address such as 127.0.0.1 is good for.
+fn explain_localhost(host: &Host, ip: IpAddr) {
+    host.notice(format!(
+        "{ip} is localhost: both programs run on this host and no packet leaves it, \
+         so they can be written and tried on one machine, then run on two by giving another address"
+    ));
 }
 
 /// Both ends at work.

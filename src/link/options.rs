@@ -68,10 +68,10 @@ pub struct LinkOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A user-space stack's, in virtual time: the same on every system
-    Sim,
     /// The system's own, in a network namespace (Linux)
     Kernel,
+    /// A user-space stack's, in virtual time: the same on every system
+    Sim,
 }
 
 /// A link there can be.

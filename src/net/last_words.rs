@@ -96,7 +96,7 @@ mod system {
     type Page = [AtomicU8; PAGE];
     static TABLE: [AtomicPtr<Page>; 256] = [const { AtomicPtr::new(null_mut()) }; 256];
 
-    /// Sends before the kernel's buffer is taken to be full for good.
+    /// Reads of 1 KiB: whoever floods is not waited for.
     const MOST_READS: usize = 64;
 
     static SPEAKING: AtomicBool = AtomicBool::new(false);
@@ -325,11 +325,22 @@ mod tests {
         let (listener, addr) = tcp::listen(&host, &"127.0.0.1:0".parse().unwrap(), 0, 8).unwrap();
         writeln!(parent, "{addr}").unwrap();
         let clients = accept_three(PolledListener::new(listener).unwrap());
+        no_core_and_no_inheritance();
         arm().unwrap();
         parent.write_all(b".").unwrap();
         let _ = parent.read(&mut [0]);
         die(&death);
         drop(clients);
+    }
+
+    /// No core file where the test was started; and a shell that runs it in
+    /// the background has SIGQUIT ignored.
+    #[allow(unsafe_code)]
+    fn no_core_and_no_inheritance() {
+        use nix::sys::signal::{SigHandler, Signal, signal};
+        rlimit::setrlimit(rlimit::Resource::CORE, 0, 0).unwrap();
+        // SAFETY: the default action is no handler.
+        unsafe { signal(Signal::SIGQUIT, SigHandler::SigDfl) }.unwrap();
     }
 
     /// One in plain text, one within a line, one by TLS.

@@ -11,6 +11,7 @@
 //!   [`last_words`]: what clients hear when it dies of a signal
 
 pub mod addr;
+pub mod descriptors;
 pub mod group;
 pub mod host;
 pub mod interface;

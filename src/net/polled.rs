@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
@@ -58,7 +59,56 @@ impl PolledListener {
     }
 }
 
+/// A socket of datagrams to and from one address, which does not block.
+pub struct PolledDatagrams {
+    inner: Option<mio::net::UdpSocket>,
+    trace: Trace,
+}
+
+impl PolledDatagrams {
+    /// Takes over a connected socket.
+    pub fn new(socket: Arc<Socket>) -> io::Result<PolledDatagrams> {
+        let (socket, trace) = alone(socket)?;
+        Ok(PolledDatagrams { inner: Some(mio::net::UdpSocket::from_std(socket.into())), trace })
+    }
+
+    fn inner(&self) -> &mio::net::UdpSocket {
+        self.inner.as_ref().expect("open until dropped")
+    }
+
+    /// `send(2)`: one datagram.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner().try_io(|| socket::send(&SockRef::from(self.inner()), &self.trace, bytes))
+    }
+
+    /// `recv(2)`: one datagram.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner().try_io(|| socket::recv(&SockRef::from(self.inner()), &self.trace, buffer))
+    }
+}
+
+impl Drop for PolledDatagrams {
+    fn drop(&mut self) {
+        if let Some(socket) = self.inner.take() {
+            socket::close(std::net::UdpSocket::from(socket).into(), &self.trace);
+        }
+    }
+}
+
+/// The socket out of the hands of those who shared it; it blocks no more.
+fn alone(socket: Arc<Socket>) -> io::Result<(socket2::Socket, Trace)> {
+    let (socket, trace) = Arc::into_inner(socket).ok_or(ErrorKind::ResourceBusy)?.into_inner();
+    socket.set_nonblocking(true)?;
+    Ok((socket, trace))
+}
+
 impl PolledStream {
+    /// Takes over a connected socket.
+    pub fn of(socket: Arc<Socket>) -> io::Result<PolledStream> {
+        let (socket, trace) = alone(socket)?;
+        Ok(PolledStream::new(mio::net::TcpStream::from_std(socket.into()), trace))
+    }
+
     fn new(stream: mio::net::TcpStream, trace: Trace) -> PolledStream {
         PolledStream {
             inner: Some(stream),
@@ -128,6 +178,20 @@ impl Drop for PolledListener {
 }
 
 impl Source for PolledListener {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        source(&mut self.inner)?.register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        source(&mut self.inner)?.reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        source(&mut self.inner)?.deregister(registry)
+    }
+}
+
+impl Source for PolledDatagrams {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         source(&mut self.inner)?.register(registry, token, interests)
     }

@@ -12,8 +12,8 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Answer, BlockedLine, CallLine, ClosedPipe, Event, InputLine, Look, LostReason, Messages, Payload, Prompt, Proto,
-    Reason, Report, Summary, View,
+    Answer, Bar, BlockedLine, CallLine, ClosedPipe, Event, InputLine, LoadSummary, Look, LostReason, Messages, Payload,
+    Prompt, Proto, Reason, Report, Spread, Summary, View,
 };
 use crate::framing;
 
@@ -65,7 +65,15 @@ pub fn speaker() -> String {
 
 /// Whether `--quiet` leaves this event out.
 pub fn is_message(event: &Event) -> bool {
-    !matches!(event, Event::Listening { .. } | Event::Error { .. } | Event::Summary(_) | Event::Shown { .. })
+    !matches!(
+        event,
+        Event::Listening { .. }
+            | Event::Error { .. }
+            | Event::Summary(_)
+            | Event::Shown { .. }
+            | Event::Handout { .. }
+            | Event::Page { .. }
+    )
 }
 
 impl Human {
@@ -329,7 +337,7 @@ fn line_of(event: &Event) -> Option<String> {
         Event::Spoken { payload, look, .. } => spoken(&payload.0, look),
         Event::Said { payload, .. } => format!("{DIM}> {}{DIM:#}", shown_line(&payload.0)),
         Event::Saved { path, bytes, .. } => {
-            format!("{GOOD}saved{GOOD:#} {}, {bytes} bytes", framing::visible(path.as_bytes()))
+            format!("{GOOD}saved {}, {bytes} bytes{GOOD:#}", framing::visible(path.as_bytes()))
         }
         // The block below the lines shows it.
         Event::Progress { .. } => return None,
@@ -387,6 +395,11 @@ fn line_of(event: &Event) -> Option<String> {
             let verdict = if *ok { format!("{GOOD}ok  {GOOD:#}") } else { format!("{BAD}FAIL{BAD:#}") };
             format!("{verdict} {name:<18} {seen} {DIM}({}){DIM:#}", duration(*elapsed))
         }
+        Event::Handout { name, title, checks, points } => {
+            format!("{WHO}{name:<18}{WHO:#} {title} {DIM}({checks} checks, {points} points){DIM:#}")
+        }
+        Event::Page { shown, .. } => shown.trim_end().to_owned(),
+        Event::Written { path } => format!("wrote {path}"),
         Event::Error { .. } => return None,
     })
 }
@@ -463,11 +476,44 @@ fn summary_text(summary: &Summary) -> String {
         Summary::Served { clients, bytes_in, bytes_out } => {
             format!("served {}: {bytes_in} bytes in, {bytes_out} bytes out", plural(*clients, "client"))
         }
+        Summary::Load(load) => load_text(load),
         Summary::Demos { labs, failed: 0, elapsed } => format!("all {labs} labs work ({})", duration(*elapsed)),
         Summary::Demos { labs, failed, elapsed } => {
             format!("{failed} of {labs} labs fell short ({})", duration(*elapsed))
         }
     }
+}
+
+/// Columns of the longest bar.
+const BAR_COLUMNS: u64 = 40;
+
+fn load_text(load: &LoadSummary) -> String {
+    let LoadSummary { clients, sent, received, lost, wrong, unasked, refused, failed, elapsed, rate, .. } = load;
+    let mut text = format!(
+        "{}, {sent} sent, {received} answered in {}: {rate:.0}/s\n{lost} unanswered, {wrong} wrong",
+        plural(*clients as u64, "client"),
+        duration(*elapsed)
+    );
+    for (count, what) in [(failed, "connections failed"), (refused, "refused"), (unasked, "doubled or late")] {
+        if *count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    let Spread { min: Some(min), p50: Some(p50), p90: Some(p90), p99: Some(p99), p999: Some(p999), max: Some(max) } =
+        load.rtt_us
+    else {
+        return text;
+    };
+    let ms = |us: u64| format!("{:.2}", us as f64 / 1e3);
+    let figures = [("min", min), ("median", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max)];
+    let figures: Vec<String> = figures.iter().map(|(name, us)| format!("{name} {}", ms(*us))).collect();
+    text += &format!("\nround trip {} ms\n", figures.join(", "));
+    let most = load.histogram.iter().map(|bar| bar.count).max().unwrap_or(1);
+    for Bar { upto_us, count } in &load.histogram {
+        let bar = "█".repeat((count * BAR_COLUMNS).div_ceil(most) as usize);
+        text += &format!("\n{:>10} ms {count:>10} {bar}", ms(*upto_us));
+    }
+    text
 }
 
 /// `1 client`, `2 clients`.

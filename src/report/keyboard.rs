@@ -50,26 +50,19 @@ pub fn columns() -> usize {
     terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0)).max(20)
 }
 
-/// Asks for a password, and shows nothing of it.
-///
-/// # Errors
-/// There is no terminal to ask at.
-pub fn password(prompt: &str) -> io::Result<String> {
-    rpassword::prompt_password(prompt)
-}
+/// A terminal that does not echo, until this is dropped. Off before a password
+/// is asked for, so that fast fingers are not seen; and back on whatever ends
+/// the asking.
+pub struct Unechoed(Option<system::Mode>);
 
-/// The terminal's echo as it is, put back when dropped: whoever asks for a
-/// password may be interrupted while it is off.
-pub struct Echo(Option<system::Mode>);
-
-impl Echo {
-    /// Looks at the terminal.
-    pub fn kept() -> Echo {
-        Echo(system::mode())
+impl Unechoed {
+    /// Turns the echo off, where there is a terminal.
+    pub fn now() -> Unechoed {
+        Unechoed(system::stop_echo())
     }
 }
 
-impl Drop for Echo {
+impl Drop for Unechoed {
     fn drop(&mut self) {
         if let Some(mode) = &self.0 {
             mode.restore();
@@ -103,8 +96,12 @@ mod system {
         Ok(Mode(before))
     }
 
-    pub fn mode() -> Option<Mode> {
-        tcgetattr(stdin()).ok().map(Mode)
+    pub fn stop_echo() -> Option<Mode> {
+        let before = tcgetattr(stdin()).ok()?;
+        let mut unechoed = before.clone();
+        unechoed.local_flags &= !LocalFlags::ECHO;
+        tcsetattr(stdin(), SetArg::TCSANOW, &unechoed).ok()?;
+        Some(Mode(before))
     }
 
     impl Mode {
@@ -142,8 +139,8 @@ mod system {
         crossterm::terminal::enable_raw_mode().map(|()| Mode)
     }
 
-    /// The console puts its echo back by itself.
-    pub fn mode() -> Option<Mode> {
+    /// Whoever asks for the password does it.
+    pub fn stop_echo() -> Option<Mode> {
         None
     }
 

@@ -241,6 +241,32 @@ pub enum Event {
     },
     /// The last event.
     Summary(Summary),
+    /// A lab that has a handout (`netlab labs list`).
+    Handout {
+        /// The lab.
+        name: &'static str,
+        /// What it is about.
+        title: String,
+        /// How many requirements it has.
+        checks: usize,
+        /// What they are worth together.
+        points: u32,
+    },
+    /// A lab's handout (`netlab labs show`).
+    Page {
+        /// The lab.
+        name: &'static str,
+        /// The handout, as Markdown.
+        text: &'static str,
+        /// The same laid out for a terminal, with styles.
+        #[serde(skip)]
+        shown: String,
+    },
+    /// A file was written.
+    Written {
+        /// Where.
+        path: String,
+    },
     /// One lab's line in `netlab demo`.
     Shown {
         /// The lab.
@@ -348,6 +374,8 @@ pub enum Summary {
         /// Bytes sent to them.
         bytes_out: u64,
     },
+    /// Of `netlab load`.
+    Load(LoadSummary),
     /// Of `netlab demo`.
     Demos {
         /// Labs shown.
@@ -358,6 +386,62 @@ pub enum Summary {
         #[serde(rename = "elapsed_us", serialize_with = "micros")]
         elapsed: Duration,
     },
+}
+
+/// What many clients at once measured.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LoadSummary {
+    /// Clients at once.
+    pub clients: usize,
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages that came back.
+    pub received: u64,
+    /// Messages that did not.
+    pub lost: u64,
+    /// Answers that differ from what was sent.
+    pub wrong: u64,
+    /// Datagrams that answered nothing: doubled, or too late.
+    pub unasked: u64,
+    /// Times a host said that nobody listens.
+    pub refused: u64,
+    /// Clients whose connection failed.
+    pub failed: u64,
+    /// Time taken.
+    #[serde(rename = "elapsed_us", serialize_with = "micros")]
+    pub elapsed: Duration,
+    /// Answers a second.
+    pub rate: f64,
+    /// From when a message was due to its answer.
+    pub rtt_us: Spread,
+    /// How many waits were how long.
+    pub histogram: Vec<Bar>,
+}
+
+/// Round trips in microseconds; none measured leaves all empty.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Spread {
+    /// The quickest.
+    pub min: Option<u64>,
+    /// Half were no slower.
+    pub p50: Option<u64>,
+    /// 90 of 100 were no slower.
+    pub p90: Option<u64>,
+    /// 99 of 100 were no slower.
+    pub p99: Option<u64>,
+    /// 999 of 1000 were no slower.
+    pub p999: Option<u64>,
+    /// The slowest.
+    pub max: Option<u64>,
+}
+
+/// Waits longer than the bar before, and up to this.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Bar {
+    /// The longest of them, in microseconds.
+    pub upto_us: u64,
+    /// How many.
+    pub count: u64,
 }
 
 /// Messages counted, as a client sees them: `sent` = `received` + `lost` +

@@ -38,6 +38,7 @@ pub use self::roster::{Entry, Roster};
 pub use self::session::{Client, End, Outbox, Reception, Session, Then};
 use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
+use crate::net::descriptors;
 use crate::net::host::Host;
 use crate::net::socket::Socket;
 use crate::net::stop::duration;
@@ -191,7 +192,7 @@ fn serve_tcp<R: Reception>(
     tls: Option<ServerTls>,
     reception: R,
 ) -> Result<()> {
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     let (listener, local) = tcp::listen(host, addr, default_port, options.backlog)?;
     if R::CLIENTS_MEET {
         // Inherited by every accepted socket: the others are to hear of it
@@ -221,36 +222,6 @@ fn ready(host: &Host, proto: Proto, addr: SocketAddr) {
 fn begin(host: &Host, options: &Options) {
     if let Some(time) = options.run_for {
         host.stop.ask_after(time);
-    }
-}
-
-/// A process starts with room for perhaps a thousand descriptors, and may
-/// raise that itself up to a limit of the system: a server wants them all.
-fn raise_descriptor_limit() {
-    #[cfg(unix)]
-    if let Ok(limit) = rlimit::increase_nofile_limit(u64::MAX) {
-        widen_descriptor_table(limit);
-    } // else there are fewer clients, then
-}
-
-/// Descriptors for which the system makes room at once: a class's, and ten
-/// thousand more. It costs the system 8 bytes each.
-#[cfg(unix)]
-const ROOM_AT_ONCE: u64 = 32_768;
-
-/// Linux doubles a process's table of descriptors as it fills, and in a process
-/// of several threads each doubling waits until no core can be reading the old
-/// one (`synchronize_rcu`): some 20 ms, in which accept stands still and a burst
-/// of clients fills the backlog. So the table is made wide now, while there is
-/// one thread, by using a high number once.
-#[cfg(unix)]
-fn widen_descriptor_table(limit: u64) {
-    use nix::fcntl::{FcntlArg, fcntl};
-    let highest = limit.min(ROOM_AT_ONCE).saturating_sub(1) as i32;
-    // Where it fails, the table grows as it always did.
-    let Ok(any) = std::fs::File::open("/dev/null") else { return };
-    if let Ok(copy) = fcntl(&any, FcntlArg::F_DUPFD_CLOEXEC(highest)) {
-        let _ = nix::unistd::close(copy);
     }
 }
 

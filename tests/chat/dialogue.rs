@@ -17,7 +17,7 @@
 //! | `shared: NAME = TEXT` | a file in its shared directory; `(N bytes)` for N bytes of noise, `(folder)`, `(fifo)`, `(link to TARGET)` |
 //! | `outside: NAME = TEXT` | a file in the directory above |
 //! | `user: NAME = PASSWORD` | a line of its users file |
-//! | `plain only: WHY` | not run over TLS a second time |
+//! | `plain only: WHY` | not run again over TLS and byte by byte |
 //!
 //! Then `alice: …` is what alice does, `alice> …` what she reads next. Who is
 //! mentioned for the first time connects, and has read the welcome.
@@ -54,25 +54,36 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chat/dialogues")
 }
 
+/// How all that is said in a dialogue travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As the dialogue has it.
+    Plain,
+    /// Each byte in a segment of its own.
+    ByteByByte,
+    /// Over TLS.
+    Tls,
+}
+
 /// Runs the dialogue in the file of that name.
-pub fn play_file(name: &str, over_tls: bool) {
+pub fn play_file(name: &str, way: Way) {
     let text = fs::read_to_string(folder().join(format!("{name}.txt"))).unwrap();
-    play(&format!("tests/chat/dialogues/{name}.txt"), &text, over_tls);
+    play(&format!("tests/chat/dialogues/{name}.txt"), &text, way);
 }
 
 /// Runs a dialogue; a failure tells the line.
-pub fn play(place: &str, text: &str, over_tls: bool) {
+pub fn play(place: &str, text: &str, way: Way) {
     let lines = || (1..).zip(text.lines());
     let header_ends = lines().find(|(_, line)| line.is_empty()).map_or(0, |(number, _)| number);
     let header = Header::read(lines().take_while(|(number, _)| *number < header_ends).map(|(_, line)| line));
-    if over_tls && header.plain_only {
+    if way != Way::Plain && header.plain_only {
         return;
     }
-    let mut stage = header.stage(over_tls);
+    let mut stage = header.stage(way);
     for (number, line) in lines().skip(header_ends).filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         let step = catch_unwind(AssertUnwindSafe(|| stage.step(line)));
         if let Err(failure) = step {
-            say(&format!("{place}:{number}{}: {line}", if over_tls { " (over TLS)" } else { "" }));
+            say(&format!("{place}:{number} ({way:?}): {line}"));
             resume_unwind(failure);
         }
     }
@@ -105,7 +116,7 @@ impl Header {
         header
     }
 
-    fn stage(&self, over_tls: bool) -> Stage {
+    fn stage(&self, way: Way) -> Stage {
         let home = new_home();
         for (path, content) in &self.files {
             plant(&home.path().join(path), content);
@@ -118,12 +129,12 @@ impl Header {
         if !self.passwords.is_empty() {
             options.extend(["--users", "users"]);
         }
-        if over_tls && !options.contains(&"--tls") {
+        if way == Way::Tls && !options.contains(&"--tls") {
             options.push("--tls");
         }
-        let over_tls = over_tls || options.contains(&"--tls");
+        let over_tls = options.contains(&"--tls");
         let server = ChatServer::in_home(home, &options);
-        Stage { server, is_stopping: false, users: BTreeMap::new(), over_tls }
+        Stage { server, is_stopping: false, users: BTreeMap::new(), over_tls, byte_by_byte: way == Way::ByteByByte }
     }
 }
 
@@ -152,6 +163,7 @@ struct Stage {
     is_stopping: bool,
     users: BTreeMap<String, User>,
     over_tls: bool,
+    byte_by_byte: bool,
 }
 
 impl Stage {
@@ -185,6 +197,10 @@ impl Stage {
             Item::Line(line) if line.starts_with("* netlab chat 1") => user.give_back(Item::Line(line)),
             other => user.give_back(other),
         }
+        if self.byte_by_byte {
+            // An empty line is nothing; but who has sent one is known to end lines.
+            user.send(b"\n");
+        }
         assert!(self.users.insert(who.to_owned(), user).is_none(), "{who} is connected already");
     }
 
@@ -212,7 +228,14 @@ impl Stage {
     fn send(&mut self, who: &str, how: &str, what: &str) {
         let what = what.replace("{above}", self.server.home.path().to_str().unwrap());
         let bytes = unescaped(&expanded(&what));
+        let byte_by_byte = self.byte_by_byte;
         let user = self.user(who);
+        if byte_by_byte {
+            let end = [("", "\n"), ("bytes", "\n"), ("crlf", "\r\n")].iter().find(|(name, _)| *name == how);
+            let end = end.map_or("", |(_, end)| end).as_bytes();
+            // To one who may close on the way.
+            return drop(bytes.iter().chain(end).try_for_each(|byte| user.try_send(&[*byte])));
+        }
         match how {
             "" => user.send(&[&bytes[..], b"\n"].concat()),
             "crlf" => user.send(&[&bytes[..], b"\r\n"].concat()),

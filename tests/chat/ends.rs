@@ -289,6 +289,49 @@ fn its_events_have_the_fields_of_the_contract() {
 }
 
 #[test]
+fn a_closed_window_and_a_killed_client_are_told_to_the_others() {
+    let server = ChatServer::start(&[]);
+    let home = server.home.path();
+    let mut carol = server.user("carol");
+    let Some(mut alice) = Person::at(home, "alice", server.addr(), &[]) else { return };
+    carol.expect("* alice has joined");
+    alice.sees("alice has joined");
+    let bob = Client::joined(home, "bob", server.addr());
+    carol.expect("* bob has joined");
+    // The terminal is gone, and its system hangs up on who was there.
+    drop(alice);
+    carol.expect("* alice has left");
+    drop(bob);
+    carol.expect("* bob has left");
+    carol.expect_nothing();
+}
+
+#[test]
+fn the_server_may_be_named_in_every_way() {
+    let server = ChatServer::start(&[]);
+    let port = server.port();
+    let joins = |args: &[&str]| {
+        let args = [&["client", "alice"], args].concat();
+        let run = run_command(chat_in(server.home.path(), &args), b"/quit\n").succeeded();
+        assert!(run.stdout.contains("alice has joined"), "{args:?}: {run:#?}");
+    };
+    joins(&["127.0.0.1", &port]);
+    joins(&["localhost", &port]);
+    joins(&[&format!("127.0.0.1:{port}")]);
+    joins(&[&format!("localhost:{port}")]);
+    joins(&[&format!(":{port}")]);
+    let over_v6 = Server::at("chat", "[::1]:0", &[]);
+    let port = over_v6.addr().port().to_string();
+    let joins = |args: &[&str]| {
+        let run =
+            run_command(chat_in(server.home.path(), &[&["client", "alice"], args].concat()), b"/quit\n").succeeded();
+        assert!(run.stdout.contains("alice has joined"), "{args:?}: {run:#?}");
+    };
+    joins(&["::1", &port]);
+    joins(&[&format!("[::1]:{port}")]);
+}
+
+#[test]
 fn a_name_that_is_refused_is_an_error_and_says_why() {
     let server = ChatServer::start(&[]);
     let _alice = server.user("alice");

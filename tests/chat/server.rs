@@ -83,10 +83,14 @@ fn accept_ends_it_after_so_many_clients() {
     let mut bob = server.user("bob");
     alice.expect("* bob has joined");
     alice.say("/quit");
+    alice.expect("* goodbye");
+    alice.expect_close();
+    drop(alice);
     bob.expect("* alice has left");
     bob.say("/quit");
     bob.expect("* goodbye…");
     bob.expect_close();
+    drop(bob);
     server.server.event("summary");
     assert_eq!(server.server.wait().code(), 0);
 }
@@ -502,6 +506,41 @@ fn it_stops_in_order_on_an_interrupt_too() {
         user.expect_close();
     }
     assert_eq!(server.server.wait().code(), 0);
+}
+
+#[test]
+fn whatever_signal_it_dies_of_everyone_is_told() {
+    for signal in ["HUP", "QUIT", "ABRT", "SEGV", "BUS", "FPE", "ILL", "USR1", "USR2", "ALRM", "XCPU"] {
+        let server = ChatServer::start(&[]);
+        let mut users = server.users(["alice", "bob"]);
+        let mut unnamed = server.connect();
+        server.server.running.signal(signal);
+        for user in users.iter_mut().chain([&mut unnamed]) {
+            user.expect("! server is going down: …");
+            user.expect_close();
+        }
+    }
+}
+
+#[test]
+fn it_dies_of_a_signal_over_tls_and_the_client_says_so() {
+    let server = ChatServer::start(&["--tls"]);
+    let mut alice = server.connect_either(true);
+    alice.say("/name alice");
+    alice.expect("* alice has joined");
+    server.server.running.signal("SEGV");
+    alice.expect_gone();
+}
+
+#[test]
+fn a_closed_stdout_ends_it_quietly_and_the_users_are_told() {
+    let home = new_home();
+    let command = chat_in(home.path(), &["server", "127.0.0.1:0", "--shared", "shared"]);
+    let mut users = Vec::new();
+    let (status, stderr) = crate::group::cut_after_the_ready_line(command, |addr| {
+        users.extend(std::net::TcpStream::connect(addr).ok().map(|_| User::connect(addr)));
+    });
+    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
 }
 
 #[test]

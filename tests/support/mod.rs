@@ -305,8 +305,13 @@ impl Server {
         let line = running.next_line().unwrap_or_else(|| panic!("{}: ended before it listened", running.name));
         let event = parse(&line);
         assert_eq!(event["event"], "listening", "the first event of {}: {line}", running.name);
-        let addr = event["addr"].as_str().unwrap().parse().unwrap();
-        Server { running, addr, events: vec![event], looked_at: 1 }
+        Server::ready(running, event)
+    }
+
+    /// A server whose `listening` event was read already.
+    pub fn ready(running: Running, listening: Value) -> Server {
+        let addr = listening["addr"].as_str().unwrap().parse().unwrap();
+        Server { running, addr, events: vec![listening], looked_at: 1 }
     }
 
     pub fn addr(&self) -> SocketAddr {

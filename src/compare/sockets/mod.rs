@@ -157,6 +157,7 @@ fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress)
     if let (Some((count, _)), Some(peers)) = (&mut samples.retransmits, seen.retransmits) {
         *count += peers;
     }
+    samples.failure = samples.failure.or(seen.failure);
     Ok(samples)
 }
 

@@ -38,7 +38,7 @@ pub struct Seen {
     /// Datagrams its kernel threw away.
     pub drops: Option<u64>,
     /// Why it ended before its end.
-    failure: Option<Error>,
+    pub failure: Option<Error>,
 }
 
 impl Seen {

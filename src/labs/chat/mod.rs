@@ -40,6 +40,7 @@ pub mod demo;
 pub mod hub;
 pub mod lockouts;
 pub mod names;
+pub mod passwords;
 pub mod protocol;
 pub mod server;
 pub mod session;

@@ -17,9 +17,10 @@
 
 use std::str;
 
-/// The longest line that is kept. A server's lines are 4,096 bytes and the
-/// name before them; the rest of a longer one is dropped.
-pub const MAX_LINE_BYTES: usize = 8 * 1024;
+/// The longest line that is kept. What somebody says is 4,096 bytes at the
+/// most, and four times that where each is shown as an escape; the rest of a
+/// longer line is dropped.
+pub const MAX_LINE_BYTES: usize = 32 * 1024;
 
 /// What the first bytes of a piece turned out to be.
 #[derive(Debug, PartialEq, Eq)]

@@ -65,6 +65,10 @@ impl Talk {
                 }
             };
             let (number, peer) = (self.client.number, self.client.peer);
+            if is_http(line) && self.shared.hub().name(number).is_none() {
+                let text = "this is a chat server, not a web server: use nc, or netlab chat client";
+                return self.dismiss(out, Reason::Error, text);
+            }
             if self.shared.host.report.wants_messages() {
                 let name = self.shared.hub().name(number);
                 let payload = Payload(masked(line));
@@ -121,19 +125,9 @@ impl Talk {
         self.shared.hub().left(self.client.number, reason);
     }
 
-    /// Who speaks another protocol by mistake is told so, once it is seen.
-    fn is_foreign(&mut self, bytes: &[u8]) -> Option<&'static str> {
-        const HTTP: [&[u8]; 7] = [b"GET /", b"POST /", b"HEAD /", b"PUT /", b"DELETE /", b"OPTIONS ", b"CONNECT "];
-        if std::mem::replace(&mut self.has_spoken, true) {
-            return None;
-        }
-        match bytes {
-            [0x16, 0x03, ..] | [0x16] => Some("this server speaks plain text, not TLS: connect without --tls"),
-            _ if HTTP.iter().any(|verb| bytes.starts_with(verb)) => {
-                Some("this is a chat server, not a web server: use nc, or netlab chat client")
-            }
-            _ => None,
-        }
+    /// Whether these are a TLS client's first bytes: a handshake record's.
+    fn is_tls(&mut self, bytes: &[u8]) -> bool {
+        !std::mem::replace(&mut self.has_spoken, true) && matches!(bytes, [0x16, 0x03, ..] | [0x16])
     }
 }
 
@@ -146,8 +140,9 @@ impl Session for Talk {
     }
 
     fn received(&mut self, bytes: &[u8], out: &mut Outbox) -> Then {
-        if let Some(why) = self.is_foreign(bytes) {
-            return self.dismiss(out, Reason::Error, why);
+        if self.is_tls(bytes) {
+            let text = "this server speaks plain text, not TLS: connect without --tls";
+            return self.dismiss(out, Reason::Error, text);
         }
         self.framer.push(bytes);
         self.hear_all(out)
@@ -197,6 +192,12 @@ impl Session for Talk {
             End::Reset => Then::Continue,
         }
     }
+}
+
+/// Whether a line is a web browser's: `GET / HTTP/1.1`.
+fn is_http(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    [b" HTTP/1.0", b" HTTP/1.1"].iter().any(|version| line.ends_with(*version))
 }
 
 /// However a client goes, the others are told.

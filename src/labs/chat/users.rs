@@ -13,8 +13,10 @@
 //! Hashing stalls whoever does it: never on the loop that serves.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
+use std::fs;
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use argon2::password_hash::phc::PasswordHash;
@@ -25,14 +27,10 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::names::{Name, folded};
+pub use super::passwords::Password;
+use super::passwords::{MAX_PASSWORD_BYTES, ask_password, first_line, password_of_file};
 use crate::error::{Attempt, Error, Result, Status};
 use crate::net::host::Host;
-
-/// Longer ones would not fit beside the name into a line of the chat.
-const MAX_PASSWORD_BYTES: usize = 1024;
-
-/// A password, wiped from memory when it is no longer needed.
-pub type Password = Zeroizing<String>;
 
 /// Who may come in. Cheap to ask who is there, slow to ask who proves it.
 pub struct Users {
@@ -179,7 +177,11 @@ pub fn add(file: &Path, name: &Name, password: &str) -> Result<Added> {
     Ok(added)
 }
 
-fn check(name: &Name, password: &str) -> Result<()> {
+/// Whether this can be a password.
+///
+/// # Errors
+/// Exit status 2: it is empty, too long, or has control characters.
+pub fn check(name: &Name, password: &str) -> Result<()> {
     let cause = match password.len() {
         0 => "a password has at least one character".to_owned(),
         length if length > MAX_PASSWORD_BYTES => format!("a password has at most {MAX_PASSWORD_BYTES} bytes"),
@@ -270,7 +272,7 @@ pub fn add_user(host: &Host, args: &AddUserArgs) -> Result<Status> {
     let AddUserArgs { file, name, password_file } = args;
     let password = match password_file {
         Some(from) => password_of_file(from)?,
-        None if io::stdin().is_terminal() => ask_twice(name)?,
+        None if io::stdin().is_terminal() => ask_twice(host, name)?,
         None => first_line(io::stdin().lock(), "the password from standard input")?,
     };
     let file_name = file.display();
@@ -281,34 +283,10 @@ pub fn add_user(host: &Host, args: &AddUserArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-/// The first line of a file, such as `--password-file` names.
-///
-/// # Errors
-/// Exit status 2: a file that cannot be read, or has no UTF-8.
-pub fn password_of_file(file: &Path) -> Result<Password> {
-    let subject = file.display().to_string();
-    let opened = File::open(file).map_err(|cause| Error::new(Attempt::Read, &subject, &cause).unasked())?;
-    first_line(opened, &subject)
-}
-
-fn first_line(from: impl Read, subject: &str) -> Result<Password> {
-    let failed = |cause: io::Error| Error::new(Attempt::Read, subject, &cause).unasked();
-    let mut line = Zeroizing::new(Vec::with_capacity(2 * MAX_PASSWORD_BYTES));
-    // One buffer of our own, which is wiped; a longer line is no password.
-    let mut from = BufReader::with_capacity(1, from).take(line.capacity() as u64);
-    from.read_until(b'\n', &mut line).map_err(failed)?;
-    let text = std::str::from_utf8(&line).map_err(|cause| failed(io::Error::new(ErrorKind::InvalidData, cause)))?;
-    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-fn ask_twice(name: &Name) -> Result<Password> {
-    let ask = |prompt: String| {
-        let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
-        typed.map_err(|cause| Error::new(Attempt::Read, "the password from the terminal", &cause).unasked())
-    };
-    let first = ask(format!("password for {name}: "))?;
+fn ask_twice(host: &Host, name: &Name) -> Result<Password> {
+    let first = ask_password(host, &format!("password for {name}: "))?;
     check(name, &first)?;
-    if *ask("the same again: ".into())? == *first {
+    if *ask_password(host, "the same again: ")? == *first {
         return Ok(first);
     }
     Err(Error::other(Attempt::Read, format!("the password of {name}"), "the two were not the same")
@@ -462,17 +440,5 @@ mod tests {
             }
         });
         assert_eq!(Users::read(&file).unwrap().count(), 8);
-    }
-
-    #[test]
-    fn the_first_line_is_the_password() {
-        let table: &[(&[u8], &str)] =
-            &[(b"a b \r\nc", "a b "), (b"x", "x"), (b"", ""), (b"\nx", ""), ("ä\n".as_bytes(), "ä")];
-        for (text, password) in table {
-            assert_eq!(*first_line(*text, "x").unwrap(), *password);
-        }
-        assert!(first_line(&b"\xff"[..], "x").is_err());
-        let long = "x".repeat(100_000);
-        assert!(check(&name("a"), &first_line(long.as_bytes(), "x").unwrap()).is_err());
     }
 }

@@ -98,6 +98,16 @@ impl ClientConnection {
         self.fingerprint
     }
 
+    /// What the handshake agreed on, in words.
+    pub fn agreed(&self) -> String {
+        let tls = self.tls();
+        let version = tls.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+        let cipher = tls.negotiated_cipher_suite().map(|suite| format!(", {:?}", suite.suite()));
+        let group = tls.negotiated_key_exchange_group();
+        let group = group.map(|group| format!(", its key agreed on by {:?} and never sent", group.name()));
+        [version.replace("TLSv1_", "TLS 1."), cipher.unwrap_or_default(), group.unwrap_or_default()].concat()
+    }
+
     /// As `recv(2)`: waits for bytes; 0 when the server said that no more will
     /// come (close_notify).
     ///

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -40,21 +40,21 @@ struct Echo {
     tls: ServerTls,
     addr: SocketAddr,
     ended: JoinHandle<Ended>,
-    _dir: tempfile::TempDir,
+}
+
+/// To make one takes a while, on a disk that is asked to be sure.
+fn one_for_all() -> ServerTls {
+    static ONE: OnceLock<ServerTls> = OnceLock::new();
+    let make = || ServerTls::self_signed(tempfile::tempdir().unwrap().path()).unwrap();
+    ONE.get_or_init(make).clone()
 }
 
 impl Echo {
     fn start() -> Echo {
-        let dir = tempfile::tempdir().unwrap();
-        let tls = ServerTls::self_signed(dir.path()).unwrap();
+        let tls = one_for_all();
         let (listener, addr) = tcp::listen(&host(), &any_port(), 0, 8).unwrap();
         let of_loop = tls.clone();
-        Echo {
-            tls,
-            addr,
-            ended: thread::spawn(move || serve_one(&of_loop, PolledListener::new(listener).unwrap())),
-            _dir: dir,
-        }
+        Echo { tls, addr, ended: thread::spawn(move || serve_one(&of_loop, PolledListener::new(listener).unwrap())) }
     }
 }
 
@@ -202,7 +202,7 @@ fn only_the_pinned_certificate_is_accepted() {
 }
 
 /// One plain connection of its own, and what `say` does with it.
-fn plain_server(say: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+fn plain_server<T: Send + 'static>(say: impl FnOnce(TcpStream) -> T + Send + 'static) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     (addr, thread::spawn(move || say(listener.accept().unwrap().0)))
@@ -246,6 +246,74 @@ fn a_client_that_speaks_plain_text_is_told_nothing_it_could_not_read() {
     let (ended, channel) = echo.ended.join().unwrap();
     assert_eq!(ended.unwrap_err().kind(), ErrorKind::InvalidData);
     assert!(channel.spoke_plain_text());
+}
+
+/// What a client says first.
+fn hello() -> Vec<u8> {
+    let (addr, server) = plain_server(|mut stream| {
+        let mut hello = vec![0; 4096];
+        let got = stream.read(&mut hello).unwrap();
+        hello.truncate(got);
+        hello
+    });
+    assert!(connect(addr, Trust::Ask).is_err());
+    server.join().unwrap()
+}
+
+#[test]
+fn a_hello_with_any_byte_changed_or_cut_off_anywhere_ends_in_an_error() {
+    let hello = hello();
+    assert_eq!(hello[0], HANDSHAKE);
+    let changed = (0..hello.len()).map(|at| {
+        let mut changed = hello.clone();
+        changed[at] ^= 0x55;
+        changed
+    });
+    let cut = (0..hello.len()).step_by(7).map(|at| hello[..at].to_vec());
+    let all: Vec<Vec<u8>> = changed.chain(cut).collect();
+    for said in all {
+        let echo = Echo::start();
+        let mut client = TcpStream::connect(echo.addr).unwrap();
+        let _ = client.write_all(&said);
+        let _ = client.shutdown(Shutdown::Write);
+        let _ = client.read_to_end(&mut Vec::new());
+        let error = echo.ended.join().unwrap().0.unwrap_err();
+        let kinds =
+            [ErrorKind::InvalidData, ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        assert!(kinds.contains(&error.kind()), "{error:?}");
+    }
+}
+
+#[test]
+fn a_client_that_sends_a_byte_at_a_time_is_served() {
+    let echo = Echo::start();
+    let slow = relay_of_single_bytes(echo.addr);
+    let client = connect(slow, Trust::Pinned(echo.tls.fingerprint())).unwrap();
+    client.send_all(b"hello").unwrap();
+    assert_eq!(read_exactly(&client, 5), b"hello");
+}
+
+fn relay_of_single_bytes(to: SocketAddr) -> SocketAddr {
+    plain_server(move |client| {
+        let server = TcpStream::connect(to).unwrap();
+        for stream in [&client, &server] {
+            stream.set_nodelay(true).unwrap();
+        }
+        let carry = |mut from: &TcpStream, mut to: &TcpStream| {
+            let mut byte = [0];
+            while let Ok(1) = from.read(&mut byte) {
+                if to.write_all(&byte).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Write);
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| carry(&client, &server));
+            carry(&server, &client);
+        });
+    })
+    .0
 }
 
 /// Carries bytes between a client and `to`, and flips one bit of what the

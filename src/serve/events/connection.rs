@@ -142,6 +142,7 @@ impl<S> Connection<S> {
     /// The peer is gone: nothing more can be said, nothing will be heard.
     pub fn break_off(&mut self, error: &io::Error) {
         self.pending.clear();
+        self.wire = Wire::Plain; // what TLS still holds will never go
         (self.fin_received, self.readable, self.paused) = (true, false, false);
         self.closing = Some(if is_gone(error) { Reason::Reset } else { Reason::Error });
     }

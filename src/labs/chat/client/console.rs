@@ -16,6 +16,9 @@ use crate::report::keyboard::{self, Happening, Keyboard};
 /// Words of a completion that are shown.
 const MOST_SHOWN: usize = 60;
 
+/// What the server's help cannot know.
+const KEYS: &str = "here: Tab completes, Up and Down call lines back, Ctrl-C drops a line or leaves";
+
 /// Where the user is.
 pub struct Console {
     talk: Arc<Talk>,
@@ -51,9 +54,10 @@ impl Console {
         console
     }
 
-    /// Until when something has to happen.
+    /// Until when something has to happen. A server that reads slowly, and says
+    /// so, has all the time it needs.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.deadline.filter(|_| !self.talk.state().slowed)
     }
 
     /// Takes what happened.
@@ -62,7 +66,7 @@ impl Console {
             Happened::Typed(line) => self.typed(line),
             Happened::InputEnded => self.leave("/quit".into()),
             Happened::Key(happening) => self.key(happening),
-            Happened::Idle | Happened::Stopped | Happened::Gone(_) | Happened::InputFailed(_) => {}
+            Happened::Changed | Happened::Stopped | Happened::Gone(_) | Happened::InputFailed(_) => {}
         }
         self.draw();
     }
@@ -92,20 +96,35 @@ impl Console {
         match editor.take(happening) {
             Outcome::Edited => {}
             Outcome::Say(lines) => self.say(lines),
-            Outcome::Complete => {
-                let candidates = self.talk.state().learnt.candidates(editor.before_cursor());
-                let mut words = editor.complete(candidates);
-                words.truncate(MOST_SHOWN);
-                if !words.is_empty() {
-                    self.talk.host.emit(Event::Notice { text: words.join("  ") });
-                }
+            Outcome::Complete => self.complete(),
+            Outcome::Suspend => {
+                self.talk.host.report.input(None);
+                let _ = keyboard.suspend(); // else it goes on
             }
-            Outcome::Suspend => drop(keyboard.suspend()), // else it goes on
             Outcome::Interrupt if self.talk.state().left => {
                 self.close();
                 crate::net::stop::exit_as_killed();
             }
             Outcome::Interrupt | Outcome::End => self.leave("/quit".into()),
+        }
+    }
+
+    /// Tab. Where nothing that fits is known, the server is asked, and the next
+    /// Tab knows more.
+    fn complete(&mut self) {
+        let Some((_, editor)) = &mut self.screen else { return };
+        let mut state = self.talk.state();
+        let candidates = state.learnt.candidates(editor.before_cursor());
+        if candidates.words.is_empty() {
+            let question = state.learnt.question(editor.before_cursor());
+            drop(state);
+            return question.into_iter().for_each(|question| self.talk.say(question));
+        }
+        drop(state);
+        let mut words = editor.complete(candidates);
+        words.truncate(MOST_SHOWN);
+        if !words.is_empty() {
+            self.talk.host.emit(Event::Notice { text: words.join("  ") });
         }
     }
 
@@ -119,6 +138,9 @@ impl Console {
         for line in lines {
             if is_quit(&line) {
                 return self.leave(line);
+            }
+            if line == "/help" {
+                self.talk.host.notice(KEYS);
             }
             self.talk.say(&line);
         }

@@ -310,3 +310,99 @@ fn refused(name: &str, why: &str) -> Error {
         .because(format!("{why}; what a server sends stays in the folder for it"))
         .next("ask for it under another name at the server")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    fn downloads() -> (tempfile::TempDir, Downloads) {
+        let dir = tempfile::tempdir().unwrap();
+        let downloads = Downloads::into_dir(dir.path().join("alice"));
+        (dir, downloads)
+    }
+
+    /// The lines that are to be sent.
+    fn sent(effects: Vec<Effect>) -> Vec<String> {
+        let line = |effect| if let Effect::Send(line) = effect { Some(line) } else { None };
+        effects.into_iter().filter_map(line).collect()
+    }
+
+    fn receive(downloads: &mut Downloads, id: u64, name: &str, bytes: &[u8]) {
+        downloads.begin(id, bytes.len() as u64, name);
+        downloads.bytes(id, bytes);
+        downloads.end(id, Sha256::digest(bytes).into());
+    }
+
+    #[test]
+    fn what_follows_get_is_a_name_or_a_name_in_quotes_and_an_offset() {
+        let table = [
+            ("song.ogg", ("song.ogg", None)),
+            ("year 1999", ("year 1999", None)),
+            ("\"year 1999\"", ("year 1999", None)),
+            ("\"year 1999\" 7", ("year 1999", Some(7))),
+            ("\"a \"b\" c\" 7", ("a \"b\" c", Some(7))),
+            ("\"a\" b", ("\"a\" b", None)),
+            (" a ", ("a", None)),
+        ];
+        for (rest, (name, offset)) in table {
+            assert_eq!(reading(rest), (name.to_owned(), offset), "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_beyond_what_is_here_would_leave_a_hole() {
+        let (_dir, mut downloads) = downloads();
+        assert!(matches!(downloads.ask("\"a\" 7")[..], [Effect::Wrong(_)]));
+        assert_eq!(sent(downloads.ask("\"a\" 0")), ["/get \"a\" 0"]);
+    }
+
+    #[test]
+    fn a_last_number_may_be_an_offset_if_the_server_says_so() {
+        let (dir, mut downloads) = downloads();
+        assert_eq!(sent(downloads.ask("year 3")), ["/get year 3"]);
+        assert!(matches!(downloads.begin(1, 5, "year")[..], [Effect::Wrong(_)]), "nothing of it is here");
+        std::fs::create_dir_all(dir.path().join("alice")).unwrap();
+        std::fs::write(dir.path().join("alice/year.part"), "hello").unwrap();
+        downloads.ask("year 3");
+        downloads.begin(2, 5, "year");
+        downloads.bytes(2, b"lo");
+        downloads.end(2, Sha256::digest("hello").into());
+        assert_eq!(std::fs::read(dir.path().join("alice/year")).unwrap(), b"hello");
+    }
+
+    #[test]
+    fn an_error_that_answered_another_request_costs_no_file() {
+        let (dir, mut downloads) = downloads();
+        downloads.ask("one");
+        downloads.ask("nosuch");
+        downloads.refuse("there is no such file");
+        receive(&mut downloads, 1, "one", b"1");
+        assert!(!downloads.is_busy(), "the error was the other one's");
+        assert_eq!(downloads.failed(), 1);
+        assert!(dir.path().join("alice/one").exists());
+        downloads.ask("two");
+        downloads.refuse("nobody here is called bob");
+        receive(&mut downloads, 2, "two", b"2");
+        assert_eq!(downloads.failed(), 1);
+    }
+
+    #[test]
+    fn the_same_file_is_not_asked_for_twice_at_once() {
+        let (_dir, mut downloads) = downloads();
+        downloads.ask("a");
+        assert!(matches!(downloads.ask("a")[..], [Effect::Wrong(_)]));
+        downloads.begin(1, 5, "a");
+        assert!(matches!(downloads.ask("a")[..], [Effect::Wrong(_)]));
+    }
+
+    #[test]
+    fn a_server_cannot_begin_more_than_was_asked_for() {
+        let (dir, mut downloads) = downloads();
+        for id in 0..1000 {
+            assert!(matches!(downloads.begin(id, 5, "a")[..], [Effect::Wrong(_)]));
+            assert!(downloads.bytes(id, b"hello").is_empty());
+        }
+        assert!(!downloads.is_busy() && !dir.path().join("alice").exists());
+    }
+}

@@ -234,7 +234,8 @@ impl Editor {
 
 /// Not longer than a line may be.
 fn cut(line: &str) -> &str {
-    &line[..line.floor_char_boundary(MAX_LINE_BYTES)]
+    let end = (0..=MAX_LINE_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
+    &line[..end.unwrap_or(0)]
 }
 
 /// What all words begin with, their case aside: in the first one's spelling.

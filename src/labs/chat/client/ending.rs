@@ -59,7 +59,8 @@ impl Talk {
     /// Why the connection is gone: by FIN (`Ok`), or by an error.
     pub fn gone(&self, how: io::Result<()>) -> Ending {
         let state = self.state();
-        if state.left || state.goodbye {
+        // Who asked to leave needs no goodbye, but a FIN.
+        if state.goodbye || state.left && how.is_ok() && !state.going_down {
             let status = if state.downloads.failed() > 0 && !state.typed { Status::No } else { Status::Done };
             return Ending::asked(status);
         }

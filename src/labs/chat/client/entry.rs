@@ -1,52 +1,31 @@
 //! Coming in: the welcome, then the name, then the server's word for it.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
 
+use super::super::names::Name;
 use super::super::protocol::{Line, Meaning};
+use super::super::users::{self, Password};
 use super::ClientArgs;
 use super::ending::Ending;
 use super::link::{Heard, Reader};
 use super::talk::{NO_SECRETS, Talk};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error};
 use crate::framing::visible;
 use crate::net::stop::Interrupt;
-use crate::report::keyboard;
-
-/// The longest password: a line of the protocol is not longer.
-const MAX_PASSWORD_BYTES: usize = 1024;
-
-/// The first line of a file, which is a password.
-///
-/// # Errors
-/// The file cannot be read, or its first line is none: exit status 2.
-pub fn password_in(path: &Path) -> Result<String> {
-    let subject = || path.display().to_string();
-    let wrong = |cause: &str| {
-        let error = Error::other(Attempt::Read, subject(), cause);
-        error.because("its first line is the password").next("a file with one line").unasked()
-    };
-    let file = File::open(path).map_err(|cause| Error::new(Attempt::Read, subject(), &cause).unasked())?;
-    let (mut line, most) = (String::new(), MAX_PASSWORD_BYTES as u64 + 2);
-    let read = BufReader::new(file.take(most)).read_line(&mut line);
-    read.map_err(|cause| Error::new(Attempt::Read, subject(), &cause).unasked())?;
-    match line.trim_end_matches(['\r', '\n']) {
-        "" => Err(wrong("its first line is empty")),
-        password if password.len() > MAX_PASSWORD_BYTES => Err(wrong("its first line is longer than 1,024 bytes")),
-        password if password.contains(char::is_control) => Err(wrong("its first line contains control characters")),
-        password => Ok(password.to_owned()),
-    }
-}
+use crate::report::keyboard::Unechoed;
 
 impl Talk {
     /// Waits for the welcome, gives the name, waits until it is taken. The
     /// reader goes on after that.
-    pub fn enter(self: &Arc<Talk>, args: &ClientArgs, password: Option<String>) -> std::result::Result<Reader, Ending> {
+    pub fn enter(
+        self: &Arc<Talk>,
+        args: &ClientArgs,
+        password: Option<Password>,
+    ) -> std::result::Result<Reader, Ending> {
         let mut reader = Reader::new(self.link.clone());
         let welcome = self.welcome(&mut reader, args)?;
         let password = match password {
@@ -54,7 +33,7 @@ impl Talk {
             password => password,
         };
         let line = match password {
-            Some(password) => format!("/login {} {password}", args.user),
+            Some(password) => format!("/login {} {}", args.user, *password),
             None => format!("/name {}", args.user),
         };
         if line.starts_with("/login") && !self.may_tell_secrets() {
@@ -95,7 +74,7 @@ impl Talk {
             let timed_out = "no word came whether the name is taken";
             let line = self.line_before(reader, deadline, |_| error_of_stranger(self, timed_out))?;
             match line.meaning() {
-                Meaning::Notice(text) if names(text, &args.user) => return Ok(()),
+                Meaning::Notice(text) if names(text, args.user.as_str()) => return Ok(()),
                 Meaning::Error { text, .. } if !self.is_going_down() => {
                     let subject = format!("tcp {} as {}", self.peer, args.user);
                     let error = Error::other(Attempt::Join, subject, visible(text.as_bytes()));
@@ -133,7 +112,7 @@ impl Talk {
 
     /// A password from the terminal. Asked for in a thread of its own, so that
     /// Ctrl-C is heard meanwhile.
-    fn asked_password(&self, user: &str) -> std::result::Result<String, Ending> {
+    fn asked_password(&self, user: &Name) -> std::result::Result<Password, Ending> {
         let wrong = |cause: &str| {
             let error = Error::other(Attempt::Join, format!("tcp {} as {user}", self.peer), cause);
             Ending::wrong(error.because("the server lets in only users with a password"))
@@ -141,25 +120,25 @@ impl Talk {
         if !io::stdin().is_terminal() {
             return Err(wrong("no password is given").next("--password-file FILE, whose first line it is"));
         }
-        let echo = keyboard::Echo::kept();
+        let unechoed = Unechoed::now();
         let (sender, answer) = channel();
         let wake = Arc::new(Wake(sender.clone()));
         self.host.stop.wakes(&wake);
         let prompt = format!("password for {user}: ");
-        let ask = move || drop(sender.send(keyboard::password(&prompt).ok()));
+        let ask = move || drop(sender.send(rpassword::prompt_password(prompt).ok().map(Password::new)));
         let asked = thread::Builder::new().name("password".into()).spawn(ask);
         let password = asked.ok().and_then(|_| answer.recv().ok()).flatten();
-        drop(echo);
+        drop(unechoed);
         match password {
             _ if self.host.stop.is_asked() => Err(self.gone(Ok(()))),
-            Some(password) if !password.is_empty() => Ok(password),
-            _ => Err(wrong("no password is given").next("the same again, and a password")),
+            Some(password) => users::check(user, &password).map(|()| password).map_err(Ending::wrong),
+            None => Err(wrong("no password is given").next("the same again, and a password")),
         }
     }
 }
 
 /// Ends the wait for a password.
-struct Wake(std::sync::mpsc::Sender<Option<String>>);
+struct Wake(std::sync::mpsc::Sender<Option<Password>>);
 
 impl Interrupt for Wake {
     fn interrupt(&self) {
@@ -167,10 +146,11 @@ impl Interrupt for Wake {
     }
 }
 
-/// Whether a notice names this user.
+/// Whether a notice names this user, and not as one who left: somebody of that
+/// name may have been here before.
 fn names(text: &str, user: &str) -> bool {
     let user = user.to_lowercase();
-    text.split([' ', ',', ':', '"', '\'']).any(|word| word.to_lowercase() == user)
+    !text.ends_with(" left") && text.split([' ', ',', ':', '"', '\'']).any(|word| word.to_lowercase() == user)
 }
 
 fn error_of_stranger(talk: &Talk, cause: &str) -> Error {
@@ -186,20 +166,10 @@ mod tests {
     #[test]
     fn a_notice_names_whom_it_names() {
         assert!(names("alice has joined", "alice") && names("bob, Alice have joined", "alice"));
-        assert!(!names("alice2 has joined", "alice") && !names("bob has joined", "alice"));
-    }
-
-    #[test]
-    fn a_password_is_the_first_line_of_its_file() {
-        let file = |text: &[u8]| {
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), text).unwrap();
-            password_in(file.path()).map_err(|error| error.message())
-        };
-        assert_eq!(file(b"hunter2\nmore\n").unwrap(), "hunter2");
-        assert_eq!(file(b"with spaces \r\n").unwrap(), "with spaces ");
-        for wrong in [&b""[..], b"\n", b"a\x1bb\n", b"\xff\n", &[b'x'; 2000]] {
-            assert!(file(wrong).is_err());
-        }
+        assert!(
+            !names("alice has left", "alice")
+                && !names("alice2 has joined", "alice")
+                && !names("bob has joined", "alice")
+        );
     }
 }

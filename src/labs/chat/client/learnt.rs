@@ -20,6 +20,8 @@ pub struct Learnt {
     people: BTreeSet<String>,
     rooms: BTreeSet<String>,
     files: BTreeSet<String>,
+    /// Questions that Tab has put to the server.
+    asked: BTreeSet<&'static str>,
 }
 
 /// What may stand where the cursor is.
@@ -75,6 +77,18 @@ impl Learnt {
         if name != "server" {
             add(&mut self.people, name);
         }
+    }
+
+    /// What to ask the server where nothing is known that could stand at the
+    /// end of `line`: each question once.
+    pub fn question(&mut self, line: &str) -> Option<&'static str> {
+        let question = match line.split_once(' ')?.0 {
+            "/to" | "/msg" | "/kick" | "/mute" | "/unmute" => "/who",
+            "/join" => "/rooms",
+            "/get" => "/files",
+            _ => return None,
+        };
+        self.asked.insert(question).then_some(question)
     }
 
     /// What may stand at the end of `line`, which ends at the cursor.
@@ -163,6 +177,15 @@ mod tests {
             let words = words.iter().map(|word| (*word).to_owned()).collect();
             assert_eq!(learnt.candidates(line), Candidates { from, words }, "{line:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_known_is_asked_for_once() {
+        let mut learnt = Learnt::default();
+        assert_eq!(learnt.question("/get b"), Some("/files"));
+        assert_eq!(learnt.question("/get b"), None);
+        assert_eq!(learnt.question("/to al"), Some("/who"));
+        assert_eq!(learnt.question("hello"), None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub enum Link {
     /// Bytes as they are: everyone on the way can read them.
     Plain(Arc<Socket>),
     /// Nobody on the way can read or change them.
-    Tls(Arc<Socket>, ClientConnection),
+    Tls(Arc<Socket>, Box<ClientConnection>),
 }
 
 impl Link {
@@ -90,14 +90,12 @@ pub struct Reader {
     buffer: Vec<u8>,
     /// What of the buffer is not looked at yet.
     unread: Range<usize>,
-    /// Bytes read since the last line's end.
-    begun: bool,
 }
 
 impl Reader {
     /// Reads `link` from now on.
     pub fn new(link: Arc<Link>) -> Reader {
-        Reader { link, parser: Parser::default(), buffer: vec![0; BUFFER_BYTES], unread: 0..0, begun: false }
+        Reader { link, parser: Parser::default(), buffer: vec![0; BUFFER_BYTES], unread: 0..0 }
     }
 
     /// Waits for the next thing that comes.
@@ -108,11 +106,8 @@ impl Reader {
                 let (taken, step) = self.parser.step(&self.buffer[self.unread.clone()]);
                 self.unread.start += taken;
                 match step {
-                    Step::More => self.begun = true,
-                    Step::Line(line) => {
-                        self.begun = false;
-                        return Ok(Heard::Line(line));
-                    }
+                    Step::More => {}
+                    Step::Line(line) => return Ok(Heard::Line(line)),
                     Step::Bytes { id, count } => return Ok(Heard::Bytes(id, start..start + count)),
                 }
             }

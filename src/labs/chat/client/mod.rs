@@ -33,6 +33,7 @@ mod talk;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ use self::known::{Known, Met};
 use self::link::Link;
 use self::talk::Talk;
 use super::DEFAULT_PORT;
+use super::names::Name;
+use super::passwords::password_of_file;
+use super::users;
 use crate::ask::positive_duration;
 use crate::error::{Attempt, Error, Result, Status};
 use crate::net;
@@ -49,15 +53,12 @@ use crate::net::tcp::{self, Connection};
 use crate::net::tls::{ClientConnection, Fingerprint, Trust};
 use crate::report::{Event, Proto, Reason};
 
-/// The longest name, in characters.
-const MAX_NAME_CHARS: usize = 32;
-
 /// Arguments of `netlab chat client`.
 #[derive(Debug, clap::Args)]
 pub struct ClientArgs {
     /// Your name: up to 32 letters, digits, _ . and -
-    #[arg(value_name = "USERNAME", value_parser = user_name)]
-    user: String,
+    #[arg(value_name = "USERNAME", value_parser = Name::from_str)]
+    user: Name,
     /// The server [default: 127.0.0.1:2000]
     #[arg(value_name = "HOST[:PORT]")]
     server: Option<Addr>,
@@ -79,25 +80,6 @@ pub struct ClientArgs {
     /// How long the connect, the welcome, and the goodbye may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive_duration)]
     timeout: Duration,
-}
-
-/// A name that no server refuses for its characters, and no file system for
-/// the folder named after it.
-fn user_name(text: &str) -> std::result::Result<String, String> {
-    let fits = |character: char| character.is_alphanumeric() || "_.-".contains(character);
-    if text.is_empty() {
-        return Err("a name has at least one letter".into());
-    }
-    if text.chars().count() > MAX_NAME_CHARS {
-        return Err(format!("a name has at most {MAX_NAME_CHARS} characters"));
-    }
-    if !text.chars().all(fits) {
-        return Err("a name has only letters, digits, _ . and -".into());
-    }
-    if !text.starts_with(char::is_alphanumeric) {
-        return Err("a name begins with a letter or a digit".into());
-    }
-    Ok(text.to_owned())
 }
 
 fn port(text: &str) -> std::result::Result<u16, AddrError> {
@@ -133,7 +115,7 @@ impl ClientArgs {
     }
 
     fn dir(&self) -> PathBuf {
-        self.download_dir.clone().unwrap_or_else(|| file_name::folder_of(&self.user))
+        self.download_dir.clone().unwrap_or_else(|| file_name::folder_of(self.user.as_str()))
     }
 }
 
@@ -144,7 +126,8 @@ impl ClientArgs {
 /// happens once there is a connection is told here, and is in the status.
 pub fn run(host: &net::host::Host, args: &ClientArgs) -> Result<Status> {
     let addr = args.addr()?;
-    let password = args.password_file.as_deref().map(entry::password_in).transpose()?;
+    let password = args.password_file.as_deref().map(password_of_file).transpose()?;
+    password.as_ref().map_or(Ok(()), |password| users::check(&args.user, password))?;
     host.report.converse();
     let connection = tcp::connect(host, &addr, DEFAULT_PORT, None, args.timeout)?;
     let Connection { socket, peer, local, .. } = connection;
@@ -170,13 +153,25 @@ fn link(host: &net::host::Host, args: &ClientArgs, addr: &Addr, socket: Arc<Sock
     };
     let known = if trust == Trust::Ask { Some(Known::read()?) } else { None };
     let tls = ClientConnection::connect(socket.clone(), peer, trust, args.timeout)?;
+    explain_secrecy(host, &tls);
     if let Some(known) = known {
         let (name, shown) = (args.server_name(addr), tls.fingerprint());
         if known.met(&name, shown)? == Met::Never {
             introduce(host, &known, &name, shown);
         }
     }
-    Ok(Link::Tls(socket, tls))
+    Ok(Link::Tls(socket, Box::new(tls)))
+}
+
+/// With `--trace`: why the calls below show nothing of what is typed.
+fn explain_secrecy(host: &net::host::Host, tls: &ClientConnection) {
+    if host.trace.is_on() {
+        host.notice(format!(
+            "{}: from here on send and recv show what a listener on the way sees, ciphertext, \
+             and besides that only addresses, sizes and times",
+            tls.agreed()
+        ));
+    }
 }
 
 /// The first meeting: a person may compare the fingerprints.
@@ -194,15 +189,26 @@ fn introduce(host: &net::host::Host, known: &Known, name: &str, shown: Fingerpri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     #[test]
-    fn a_name_is_checked_before_anything_is_opened() {
-        let long = "x".repeat(33);
-        for name in ["", "-a", ".a", "_", "a b", "a/b", "..", "a\n", "a\u{202e}", &long] {
-            assert!(user_name(name).is_err(), "{name:?}");
+    fn a_server_is_known_by_what_the_user_calls_it() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            args: ClientArgs,
         }
-        for name in ["a", "Alice_2.x-y", "été", "9", &long[1..]] {
-            assert_eq!(user_name(name).as_deref(), Ok(name));
+        let table: [(&[&str], &str); 6] = [
+            (&[], "127.0.0.1:2000"),
+            (&["LocalHost"], "localhost:2000"),
+            (&["localhost", "2001"], "localhost:2001"),
+            (&["10.0.0.1:7"], "10.0.0.1:7"),
+            (&["::1", "7"], "[::1]:7"),
+            (&["[fe80::1%eth0]:7"], "[fe80::1%eth0]:7"),
+        ];
+        for (words, name) in table {
+            let args = Cli::parse_from([&["netlab", "alice"], words].concat()).args;
+            assert_eq!(args.server_name(&args.addr().unwrap()), name);
         }
     }
 }

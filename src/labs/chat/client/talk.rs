@@ -36,8 +36,8 @@ pub enum Happened {
     InputFailed(Error),
     /// Something at the keyboard.
     Key(Happening),
-    /// The last download has ended.
-    Idle,
+    /// The last download has ended, or one speaks to somebody else.
+    Changed,
     /// The connection has.
     Gone(io::Result<()>),
     /// Ctrl-C, SIGTERM.
@@ -75,6 +75,8 @@ pub struct State {
     pub goodbye: bool,
     /// It said that it stops.
     pub going_down: bool,
+    /// It said that it reads more slowly than we send.
+    pub slowed: bool,
     /// The text of the last line, if that was an error.
     pub last_error: Option<String>,
     sent: u64,
@@ -101,6 +103,7 @@ impl Talk {
             left: false,
             goodbye: false,
             going_down: false,
+            slowed: false,
             last_error: None,
             sent: 0,
             received: 0,
@@ -123,13 +126,14 @@ impl Talk {
     pub fn hear(&self, line: &Line) {
         let meaning = line.meaning();
         let payload = Payload(line.bytes.clone());
-        self.host.emit(Event::Spoken { peer: self.peer, payload, look: look_of(&meaning) });
         let mut state = self.state();
         state.received += 1;
         state.learnt.learn(&meaning);
         state.last_error = None;
         let effects = state.take_notice(&meaning);
         drop(state);
+        // Who sees it may count on it.
+        self.host.emit(Event::Spoken { peer: self.peer, payload, look: look_of(&meaning) });
         self.carry_out(effects);
     }
 
@@ -256,10 +260,12 @@ impl Talk {
                 Some(deadline) => happened.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             };
             match next {
-                Ok(Happened::Gone(how)) => return self.gone(how),
                 _ if self.host.stop.is_asked() => return self.stopped(),
+                Ok(Happened::Gone(how)) => return self.gone(how),
                 Ok(Happened::InputFailed(error)) => return Ending::wrong(error),
                 Ok(happening) => console.take(happening),
+                // It still has lines of ours to read: its answer is late, not lost.
+                Err(RecvTimeoutError::Timeout) if self.state().slowed => {}
                 Err(RecvTimeoutError::Timeout) if self.state().left => return self.gone(Ok(())),
                 Err(RecvTimeoutError::Timeout) => self.give_up_asking(),
                 Err(RecvTimeoutError::Disconnected) => return self.gone(Ok(())),
@@ -277,7 +283,13 @@ impl Talk {
     fn receive(&self, mut reader: Reader, happened: &SyncSender<Happened>) {
         let ended = loop {
             match reader.next() {
-                Ok(Heard::Line(line)) => self.hear(&line),
+                Ok(Heard::Line(line)) => {
+                    let partner = self.state().partner.clone();
+                    self.hear(&line);
+                    if self.state().partner != partner {
+                        let _ = happened.try_send(Happened::Changed); // or it looks up anyway
+                    }
+                }
                 Ok(Heard::Bytes(id, range)) => {
                     let effects = self.state().downloads.bytes(id, reader.bytes(range));
                     self.carry_out(effects);
@@ -286,7 +298,7 @@ impl Talk {
                 Err(error) => break Err(error),
             }
             if !self.state().downloads.is_busy() {
-                let _ = happened.try_send(Happened::Idle); // where there is no room, nobody waits
+                let _ = happened.try_send(Happened::Changed); // where there is no room, nobody waits
             }
         };
         self.outgoing.close();
@@ -341,6 +353,7 @@ impl State {
         self.last_error = Some(text.to_owned());
         self.going_down |= text.starts_with("server is going down");
         if text.starts_with("slow down") {
+            self.slowed = true;
             return vec![]; // answers nothing
         }
         self.partner_asked = None;
