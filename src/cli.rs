@@ -123,6 +123,7 @@ enum Command {
   netlab compare --link sim --loss 5% --seed 7
   netlab compare --loss 20% --count 5 --seed 7 --ladder
   netlab compare --rate 1mbit --one-way --count 1000 --size 1000 --sweep loss=0,1%,5%
+  netlab compare --link kernel --loss 2% --count 200 --html page.html
   netlab compare --link sim --rate 1mbit --queue 20 --one-way --pcap link.pcap
   netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
     Compare(compare::Args),
