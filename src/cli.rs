@@ -12,6 +12,8 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::error::{Attempt, Error, Status};
+#[cfg(target_os = "linux")]
+use crate::grade;
 use crate::labs::stage::Stage;
 use crate::labs::{self, Lab, Role};
 use crate::net::host::Host;
@@ -107,6 +109,19 @@ enum Command {
     /// A protocol of messages, and its end
     #[command(alias = "capitalize")]
     CapitalizeServer(labs::capitalize_server::Args),
+    /// Judge a program that somebody else wrote, or a class of them
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Examples:
+  netlab grade tcp-echo --server \"python3 server.py {port}\"
+  netlab grade capitalize-server --server \"java Server\" --build \"javac Server.java\" --port 5605
+  netlab grade submissions/ --jobs 2 --csv grades.csv --html grades.html
+  netlab grade tcp-echo --list
+
+Exit status: 0 all passed, 1 something failed, 2 the grader could not run.")]
+    Grade(grade::Args),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    GradeStep(grade::judge::Step),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -143,6 +158,8 @@ impl Command {
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Demo | Command::Completions { .. } | Command::Man { .. } => None,
+            #[cfg(target_os = "linux")]
+            Command::Grade(_) | Command::GradeStep(_) => None,
         }
     }
 }
@@ -154,6 +171,13 @@ pub fn main() -> ExitCode {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
+        #[cfg(target_os = "linux")]
+        (Command::Grade(args), _) => told(&cli.output, "grade", grade_programs(&cli.output, args)),
+        #[cfg(target_os = "linux")]
+        (Command::GradeStep(step), _) => {
+            let code = step.run(io::stdin().lock(), &mut io::stdout());
+            return ExitCode::from(u8::try_from(code).unwrap_or(2));
+        }
         _ => demo(&cli.output),
     };
     ExitCode::from(status as u8)
@@ -252,6 +276,17 @@ impl Output {
             When::Auto => anstream::AutoStream::choice(&std::io::stdout()),
         }
     }
+}
+
+/// Results on standard output, progress on standard error.
+#[cfg(target_os = "linux")]
+fn grade_programs(output: &Output, args: &grade::Args) -> anyhow::Result<Status> {
+    let color = output.color() != ColorChoice::Never;
+    // Who reads the beginning only has not asked for a failure.
+    let out = |text: &str| drop(std::io::stdout().write_all(text.as_bytes()));
+    let aside = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
+    let desk = grade::Desk { json: output.json, color, quiet: output.quiet, out: &out, aside: &aside };
+    Ok(args.run(&desk)?)
 }
 
 fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `main` | parse, choose a reporter, run, exit status |
 //! | [`cli`] | the commands, and the match that runs them |
-//! | [`labs`] | one file a lab: what is said on a connection |
+//! | `grade`, [`labs`] | the judge of other people's programs; one file a lab: what is said on a connection |
 //! | [`serve`], [`ask`] | how clients are served, how servers are asked |
 //! | [`net`] | which socket calls are made, each of them traced |
 //! | [`report`] | what happened, as values; rendered for people and programs |
@@ -26,6 +26,8 @@ pub mod ask;
 pub mod cli;
 pub mod error;
 pub mod framing;
+#[cfg(target_os = "linux")]
+pub mod grade;
 pub mod labs;
 pub mod net;
 pub mod report;
