@@ -21,6 +21,16 @@ pub const SPINS: &str = "the program runs in circles: when recv returns 0 bytes 
 pub const NOT_READ: &str = "nobody calls recv for this client: is the server still busy with another one, or waiting elsewhere?";
 /// Read, and no answer.
 pub const READ_AND_SILENT: &str = "the server has received the bytes and sends nothing back: does it wait for more than came, such as a full buffer or another line end, or forget to send or to flush?";
+/// A UDP server ended.
+pub const UDP_ENDED: &str = "the server ended: recvfrom and sendto belong into a loop that closes nothing, and one datagram's failure must not end it (exit, died)";
+/// Taken from the socket, and no more.
+pub const UDP_SILENT: &str = "the datagram was received and nothing follows: print it, or send it back with sendto to the address that recvfrom gave";
+/// Left in the socket.
+pub const UDP_UNREAD: &str = "nobody calls recvfrom: is the program busy elsewhere, or is the socket connected to somebody else?";
+/// No socket any more.
+pub const UDP_CLOSED: &str = "the socket is closed while the program runs: close it only at the very end, after the loop";
+/// A UDP socket without a port.
+pub const NO_BIND: &str = "a UDP server calls bind with its port before recvfrom: without bind the system chooses a port, or none";
 /// No ntohs.
 pub const BYTE_ORDER: &str = "the two bytes of the port are swapped: htons on the way into the address, ntohs on the way out";
 /// The argument is not used.

@@ -109,6 +109,18 @@ pub struct Check {
     pub run: fn(&Exam<'_>) -> Answer,
 }
 
+impl Check {
+    /// Of a server, or receiver.
+    pub const fn server(id: &'static str, points: u32, run: fn(&Exam<'_>) -> Answer, requirement: &'static str) -> Check {
+        Check { id, requirement, points, side: Side::Server, run }
+    }
+
+    /// Of a client, or sender.
+    pub const fn client(id: &'static str, points: u32, run: fn(&Exam<'_>) -> Answer, requirement: &'static str) -> Check {
+        Check { id, requirement, points, side: Side::Client, run }
+    }
+}
+
 /// A check that was tried. The fields are the contract's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Graded {

@@ -23,7 +23,7 @@ use super::transcript::{Transcript, shortened, visible};
 pub const REPLY: Patience = Patience { idle: Duration::from_secs(4), cpu: Duration::from_secs(12) };
 
 /// How long it may sleep before it listens.
-const STARTUP: Patience = Patience { idle: Duration::from_secs(15), cpu: Duration::from_secs(60) };
+const STARTUP: Patience = Patience { idle: Duration::from_secs(15), cpu: Duration::from_secs(20) };
 
 /// How long it may take to do what needs nobody else: print, close, end.
 pub const SETTLE: Patience = Patience { idle: Duration::from_millis(2500), cpu: Duration::from_secs(8) };
@@ -32,11 +32,17 @@ pub const SETTLE: Patience = Patience { idle: Duration::from_millis(2500), cpu: 
 /// not opened by now it will not.
 const STARTED: Duration = Duration::from_millis(1500);
 
+/// With some other socket and idle this long, it does not listen any more.
+const STUCK: Duration = Duration::from_secs(6);
+
 /// After the last process has gone, for bytes that are still on their way.
 const AFTERMATH: Duration = Duration::from_millis(400);
 
-/// Between two looks at what the programs do.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+/// A pause between two things that a server says on its own.
+const QUIET: Duration = Duration::from_millis(60);
+
+/// Between two looks at what the programs do: often at first, then less.
+const LOOK_EVERY: [Duration; 2] = [Duration::from_millis(40), Duration::from_millis(160)];
 
 /// Whatever it does, no wait is longer.
 const LONGEST: Duration = Duration::from_secs(90);
@@ -63,23 +69,25 @@ pub struct Waiting {
     cpu: Duration,
     until: Instant,
     looked: Instant,
+    every: Duration,
     used: Option<u64>,
 }
 
 impl Waiting {
     fn new(patience: Patience) -> Waiting {
         let now = Instant::now();
-        Waiting { idle: patience.idle, cpu: patience.cpu, until: now + LONGEST, looked: now, used: None }
+        Waiting { idle: patience.idle, cpu: patience.cpu, until: now + LONGEST, looked: now, every: LOOK_EVERY[0], used: None }
     }
 
     /// Whether to wait on.
     pub fn goes_on(&mut self, programs: &[&Program]) -> bool {
         let passed = self.looked.elapsed();
-        if passed < LOOK_EVERY {
+        if passed < self.every {
             return true;
         }
         // A grader that was kept from running has not waited so long.
-        let passed = passed.min(2 * LOOK_EVERY);
+        let passed = passed.min(2 * self.every);
+        self.every = (self.every * 5 / 4).min(LOOK_EVERY[1]);
         self.looked = Instant::now();
         let (mut busy, mut used, mut over) = (false, 0, true);
         for program in programs {
@@ -216,6 +224,7 @@ impl<'a> Exam<'a> {
     pub fn await_server(&self, program: Program, proto: Proto, port: u16) -> Result<Server, Finding> {
         let (mut waiting, mut settled) = (Waiting::new(STARTUP), Waiting::new(STARTUP.idle(STARTED)));
         let mut elsewhere: Option<Row> = None;
+        let mut stuck = Waiting::new(STARTUP.idle(STUCK));
         loop {
             let open: Vec<Row> = self.open_sockets(&program, proto);
             if let Some(row) = open.iter().find(|row| row.local.port() == port) {
@@ -230,7 +239,11 @@ impl<'a> Exam<'a> {
             {
                 return self.reached(program, row, Some(row.local.port()));
             }
-            if !waiting.goes_on(&[&program]) {
+            if program.count_sockets() == 0 {
+                stuck = Waiting::new(STARTUP.idle(STUCK));
+            }
+            self.job.troubles.known()?;
+            if !waiting.goes_on(&[&program]) || !stuck.goes_on(&[&program]) {
                 return Err(self.job.troubles.met(self.never_ready(&program, proto, port)));
             }
             self.transcript.wait(Duration::from_millis(5));
@@ -281,7 +294,8 @@ impl<'a> Exam<'a> {
         }
         let said = self.last_words(program);
         if program.count_sockets() > 0 {
-            return Finding::fail(expected, format!("it holds a socket, and no port is open{said}")).hint(causes::NO_LISTEN);
+            let hint = if proto == Proto::Udp { causes::NO_BIND } else { causes::NO_LISTEN };
+            return Finding::fail(expected, format!("it holds a socket, and no port is open{said}")).hint(hint);
         }
         Finding::fail(expected, format!("it runs, and opens no socket{said}")).hint(causes::NO_SOCKET)
     }
@@ -333,6 +347,18 @@ impl<'a> Exam<'a> {
             SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         };
         Datagrams::open(name, SocketAddr::new(ip, 0), &self.transcript).map_err(|cause| unable("open a socket", &cause))
+    }
+
+    /// Waits until nothing more comes on a connection for a moment: greetings
+    /// and prompts. Nothing hangs on how long that is.
+    pub fn quiet(&self, stream: &Stream) {
+        let mut last = (stream.count(), Instant::now());
+        while last.1.elapsed() < QUIET {
+            self.transcript.wait(QUIET / 4);
+            if stream.count() != last.0 {
+                last = (stream.count(), Instant::now());
+            }
+        }
     }
 
     /// Says how a server that owes an answer looks from outside, and why.

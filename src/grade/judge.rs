@@ -83,6 +83,17 @@ impl Troubles {
         finding
     }
 
+    /// Those who tried at the same time have the same experience a moment
+    /// later: it counts as a repetition.
+    fn gather(&self) {
+        for _ in 0..150 {
+            if self.is_certain() || self.count.load(Ordering::Relaxed) == 0 || self.was_ready.load(Ordering::Relaxed) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn is_certain(&self) -> bool {
         self.count.load(Ordering::Relaxed) > REPEATS && !self.was_ready.load(Ordering::Relaxed)
     }
@@ -333,6 +344,9 @@ impl Tried {
 fn graded(job: &Job, check: &Check) -> Graded {
     let began = Instant::now();
     let first = attempt(job, check, 0);
+    if first.failed() {
+        job.troubles.gather();
+    }
     if !first.failed() || job.troubles.is_certain() {
         return told(job, check, &first, began.elapsed());
     }

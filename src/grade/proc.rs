@@ -22,6 +22,8 @@ pub struct Tree {
     mark: String,
     root: i32,
     known: HashSet<Process>,
+    /// Looked at, and not of this tree.
+    strangers: HashSet<Process>,
 }
 
 /// What a tree is doing.
@@ -70,7 +72,7 @@ pub fn children() -> Vec<i32> {
 impl Tree {
     /// The processes of the program whose first one is `root`.
     pub fn new(mark: String, root: i32) -> Tree {
-        Tree { mark, root, known: HashSet::new() }
+        Tree { mark, root, known: HashSet::new(), strangers: HashSet::new() }
     }
 
     /// Those that are alive now.
@@ -89,10 +91,12 @@ impl Tree {
             let is_member = self.known.contains(&process)
                 || *pid == self.root
                 || members.contains(&stat.parent)
-                || self.bears_mark(*pid);
+                || (!self.strangers.contains(&process) && self.bears_mark(*pid));
             if is_member {
                 self.known.insert(process);
                 members.insert(*pid);
+            } else {
+                self.strangers.insert(process);
             }
         }
         members.into_iter().collect()

@@ -163,6 +163,7 @@ pub fn visible(bytes: &[u8]) -> String {
                 '\r' => text.push_str("\\r"),
                 '\t' => text.push_str("\\t"),
                 '\u{1b}' => text.push_str("\\e"),
+                c if c.is_ascii_control() => text.push_str(&format!("\\x{:02X}", c as u32)),
                 c if is_hidden(c) => text.push_str(&format!("\\u{{{:x}}}", c as u32)),
                 c => text.push(c),
             }
@@ -175,6 +176,11 @@ pub fn visible(bytes: &[u8]) -> String {
 /// Control characters, and those that turn or hide the text around them.
 fn is_hidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Bytes in quotes, visible, the middle left out where they are many.
+pub fn quoted(bytes: &[u8]) -> String {
+    format!("\"{}\"", shortened(&visible(&bytes[..bytes.len().min(4096)]), 200))
 }
 
 /// At most `most` characters of it, the middle left out.

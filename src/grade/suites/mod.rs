@@ -1,8 +1,16 @@
 //! What each lab asks, as checks: one file a lab. Their names are the
 //! contract's and stay.
 
+mod capitalize_server;
+mod datagram;
+mod ids;
+mod info;
+mod mt_server;
 mod stream;
 mod tcp_echo;
+mod tcp_info;
+mod udp_echo;
+mod udp_info;
 
 use super::check::{Check, Side};
 use super::submission::Submission;
@@ -15,8 +23,13 @@ struct Suite {
     checks: &'static [Check],
 }
 
-const SUITES: [Suite; 1] = [
+const SUITES: [Suite; 6] = [
+    Suite { lab: "tcp-info", port: 5001, checks: &tcp_info::CHECKS },
+    Suite { lab: "udp-info", port: 5002, checks: &udp_info::CHECKS },
     Suite { lab: "tcp-echo", port: 5003, checks: &tcp_echo::CHECKS },
+    Suite { lab: "udp-echo", port: 5004, checks: &udp_echo::CHECKS },
+    Suite { lab: "mt-server", port: 5009, checks: &mt_server::CHECKS },
+    Suite { lab: "capitalize-server", port: 5605, checks: &capitalize_server::CHECKS },
 ];
 
 fn suite(lab: &str) -> Option<&'static Suite> {

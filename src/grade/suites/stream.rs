@@ -4,7 +4,7 @@ use crate::grade::check::{Answer, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server};
 use crate::grade::peer::{Dial, Stream};
 use crate::grade::proc::sockets;
-use crate::grade::transcript::{shortened, visible};
+use crate::grade::transcript::quoted;
 
 /// Whether `needle` is in there.
 pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
@@ -48,7 +48,7 @@ pub fn ask(exam: &Exam<'_>, server: &Server, stream: &Stream, line: &str, expect
             return Ok(reply);
         }
     } else if !so_far.is_empty() {
-        actual = format!("the reply is {:?}; then {actual}", shortened(&visible(&so_far), 200));
+        actual = format!("the reply is {}; {actual}", quoted(&so_far));
         hint = difference(expected.as_bytes(), &so_far);
     }
     let name = stream.name();

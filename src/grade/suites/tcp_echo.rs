@@ -2,11 +2,12 @@
 //! client after the other, so no two are ever open at once.
 
 use super::stream::{ask, contains, until_read, vanish, without_line_ends};
-use crate::grade::check::{Answer, Check, Finding, Side};
+use crate::grade::causes;
+use crate::grade::check::{Answer, Check, Finding};
 use crate::grade::exam::{Exam, REPLY, Server};
 use crate::grade::peer::Stream;
 use crate::grade::proc::Proto;
-use crate::grade::transcript::{shortened, visible};
+use crate::grade::transcript::quoted;
 
 /// What the large check sends: far more than one recv, and than the buffers of
 /// a connection whose reader waits.
@@ -16,62 +17,14 @@ const LARGE: usize = 1 << 20;
 const STALLED: usize = 15;
 
 pub const CHECKS: [Check; 8] = [
-    Check {
-        id: "tcp-echo/echoes",
-        requirement: "what a client sends comes back to it",
-        points: 20,
-        side: Side::Server,
-        run: echoes,
-    },
-    Check {
-        id: "tcp-echo/echoes-again",
-        requirement: "many messages on one connection come back, each of them",
-        points: 10,
-        side: Side::Server,
-        run: echoes_again,
-    },
-    Check {
-        id: "tcp-echo/echoes-split",
-        requirement: "a message comes back whole however TCP divides the stream",
-        points: 10,
-        side: Side::Server,
-        run: echoes_split,
-    },
-    Check {
-        id: "tcp-echo/echoes-large",
-        requirement: "1 MiB comes back without a byte lost, also to a client that reads slowly",
-        points: 10,
-        side: Side::Server,
-        run: echoes_large,
-    },
-    Check {
-        id: "tcp-echo/echoes-binary",
-        requirement: "bytes of every value come back unchanged",
-        points: 10,
-        side: Side::Server,
-        run: echoes_binary,
-    },
-    Check {
-        id: "tcp-echo/serves-next-client",
-        requirement: "when a client has gone, the next one is served",
-        points: 10,
-        side: Side::Server,
-        run: serves_next_client,
-    },
-    Check {
-        id: "tcp-echo/survives-reset",
-        requirement: "a client that vanishes does not end the server",
-        points: 10,
-        side: Side::Server,
-        run: survives_reset,
-    },
-    Check {
-        id: "tcp-echo/closes-after-client",
-        requirement: "when a client has finished, the server closes its connection",
-        points: 10,
-        side: Side::Server,
-        run: closes_after_client,
-    },
+    Check::server("tcp-echo/echoes", 20, echoes, "what a client sends comes back to it"),
+    Check::server("tcp-echo/echoes-again", 10, echoes_again, "many messages on one connection come back, each of them"),
+    Check::server("tcp-echo/echoes-split", 10, echoes_split, "a message comes back whole however TCP divides the stream"),
+    Check::server("tcp-echo/echoes-large", 10, echoes_large, "1 MiB comes back without a byte lost, also to a client that reads slowly"),
+    Check::server("tcp-echo/echoes-binary", 10, echoes_binary, "bytes of every value come back unchanged"),
+    Check::server("tcp-echo/serves-next-client", 10, serves_next_client, "when a client has gone, the next one is served"),
+    Check::server("tcp-echo/survives-reset", 10, survives_reset, "a client that vanishes does not end the server"),
+    Check::server("tcp-echo/closes-after-client", 10, closes_after_client, "when a client has finished, the server closes its connection"),
 ];
 
 fn say(exam: &Exam<'_>, server: &Server, stream: &Stream) -> Answer {
@@ -108,7 +61,7 @@ fn echoes_again(exam: &Exam<'_>) -> Answer {
     ask(exam, &server, &client, &long, &long)?;
     let reply = ask(exam, &server, &client, &short, &short)?;
     if contains(&reply, &long.as_bytes()[20..40]) && mark > 0 {
-        let actual = format!("the reply is {:?}", shortened(&visible(&reply), 200));
+        let actual = format!("the reply is {}", quoted(&reply));
         let hint = "what an earlier message left in the buffer comes back too: send only as many bytes as recv returned";
         return Err(Finding::fail(format!("{short:?} comes back alone"), actual).hint(hint));
     }
@@ -127,7 +80,7 @@ fn echoes_split(exam: &Exam<'_>) -> Answer {
     comes_back(exam, &server, &client, mark, token.as_bytes(), &added, "a message sent in two parts")?;
     let (one, two, mark) = (exam.token(), exam.token(), client.count());
     client.send(format!("{one}\n{two}\n").as_bytes());
-    comes_back(exam, &server, &client, mark, format!("{one}\n{two}").as_bytes(), &added, "two messages sent at once")
+    comes_back(exam, &server, &client, mark, format!("{one}\n{two}\n").as_bytes(), &added, "two messages sent at once")
 }
 
 /// What a server adds before each reply (`Echo: `): learnt from one message,
@@ -136,6 +89,7 @@ fn decoration(exam: &Exam<'_>, server: &Server, client: &Stream) -> Result<Vec<u
     let token = exam.token();
     let reply = ask(exam, server, client, &token, &token)?;
     let at = reply.windows(token.len()).position(|window| window == token.as_bytes()).unwrap_or(0);
+    exam.quiet(client);
     let line = reply[..at].rsplit(|byte| *byte == b'\n').next().unwrap_or_default().to_vec();
     Ok(line)
 }
@@ -154,14 +108,40 @@ fn undecorated(bytes: &[u8], added: &[u8]) -> Vec<u8> {
     kept
 }
 
+/// How far `got` is what was sent. Where a line ended, the reply may have
+/// another line end or none; elsewhere it may not have any that was not sent.
+struct Compared {
+    /// Bytes of what was sent that have come back.
+    same: usize,
+    /// Where in `got` the comparison stands.
+    at: usize,
+    whole: bool,
+}
+
+fn compare(sent: &[u8], got: &[u8]) -> Compared {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let (mut i, mut j) = (0, 0);
+    while i < sent.len() {
+        if sent.get(i) == got.get(j) {
+            (i, j) = (i + 1, j + 1);
+        } else if got.get(j).is_some_and(is_end) && (i == 0 || is_end(&sent[i - 1])) {
+            j += 1;
+        } else if is_end(&sent[i]) && got.get(j).is_some() {
+            i += 1;
+        } else {
+            return Compared { same: i, at: j, whole: sent[i..].iter().all(is_end) && got.get(j).is_none() };
+        }
+    }
+    Compared { same: i, at: j, whole: true }
+}
+
 /// Waits until `sent` has come back, line ends and additions aside.
 fn comes_back(exam: &Exam<'_>, server: &Server, client: &Stream, mark: usize, sent: &[u8], added: &[u8], what: &str) -> Answer {
-    let wanted = without_line_ends(sent);
-    let got = || without_line_ends(&undecorated(client.received().get(mark..).unwrap_or_default(), added));
+    let got = || undecorated(client.received().get(mark..).unwrap_or_default(), added);
+    let least = without_line_ends(sent).len();
     loop {
         let before = client.count();
-        let enough = before.saturating_sub(mark) >= wanted.len();
-        if enough && contains(&got(), &wanted) {
+        if before.saturating_sub(mark) >= least && compare(sent, &got()).whole {
             return Ok(());
         }
         // As long as something comes there is hope.
@@ -171,30 +151,42 @@ fn comes_back(exam: &Exam<'_>, server: &Server, client: &Stream, mark: usize, se
         }
         let (silence, hint) = exam.silence(server, Some(client));
         let got = got();
-        let same = got.iter().zip(&wanted).take_while(|(a, b)| a == b).count();
-        let shown = |bytes: &[u8]| shortened(&visible(bytes.get(same.saturating_sub(8)..).unwrap_or_default().get(..32).unwrap_or(bytes.get(same.saturating_sub(8)..).unwrap_or_default())), 80);
+        let Compared { same, at, .. } = compare(sent, &got);
+        let around = |bytes: &[u8], at: usize| {
+            let from = at.saturating_sub(8).min(bytes.len());
+            quoted(&bytes[from..bytes.len().min(from + 32)])
+        };
         let actual = format!(
-            "{} of {} bytes come back; the first difference is at byte {same}: {:?} where {:?} was sent; then {silence}",
-            got.len(), wanted.len(), shown(&got), shown(&wanted)
+            "{} bytes come back; the first difference is at byte {same}: {} where {} was sent; {silence}",
+            got.len(),
+            around(&got, at),
+            around(sent, same)
         );
-        return Err(Finding::fail(format!("{what}: all {} bytes come back in order", wanted.len()), actual).hint(fault(&got, &wanted, same, hint)));
+        let expected = format!("{what}: all {} bytes come back in order", sent.len());
+        return Err(Finding::fail(expected, actual).hint(fault(&got, sent, at, hint)));
     }
 }
 
-fn fault(got: &[u8], wanted: &[u8], same: usize, otherwise: &'static str) -> &'static str {
-    if otherwise != crate::grade::causes::READ_AND_SILENT {
+fn fault(got: &[u8], sent: &[u8], same: usize, otherwise: &'static str) -> &'static str {
+    if got.is_empty() || (otherwise != causes::READ_AND_SILENT && otherwise != causes::CLOSED_EARLY) {
         return otherwise;
     }
-    if got.is_empty() {
-        return otherwise;
+    if same == got.len() && otherwise == causes::CLOSED_EARLY {
+        return "the connection was closed before all had come back: is there a limit, or does a piece without a line end count as the last? recv until it returns 0 bytes";
     }
     if same == got.len() {
-        return "the end is missing: one recv is not one message, and one send may take only a part. Loop over both until all is done";
+        return "the end is missing: one recv is not one message, one send may take only a part, and strlen stops at a zero byte. Send exactly the bytes that recv returned, in a loop";
     }
-    if got.len() < wanted.len() {
-        return "bytes are missing in the middle: send may take only a part of what it is given (use sendall, or a loop), and a buffer must be sent as long as what recv returned";
+    if matches!(got[same], b'\n' | b'\r') {
+        return "a line end that nobody sent stands between two pieces: TCP splits a stream anywhere, so add and strip nothing to what recv returned";
     }
-    "bytes are changed on the way: pass on exactly what recv returned, without decoding, trimming or replacing"
+    if contains(&got[same..], &sent[..sent.len().min(5)]) && got.len() >= sent.len() {
+        return "an earlier piece comes back twice: the buffer is sent again with each piece. Send only what this recv returned";
+    }
+    if got.len() < sent.len() {
+        return "bytes are missing in the middle: non-blocking send may take only a part of what it is given (use sendall, or a loop), and bytes that are no UTF-8 vanish when they are decoded";
+    }
+    "bytes are changed on the way: pass on exactly what recv returned, without decoding to a string (utf-8), trimming or replacing"
 }
 
 fn echoes_large(exam: &Exam<'_>) -> Answer {
@@ -254,6 +246,6 @@ fn closes_after_client(exam: &Exam<'_>) -> Answer {
         return Ok(());
     }
     let (_, hint) = exam.silence(&server, Some(&client));
-    let hint = if hint == crate::grade::causes::SPINS { hint } else { "when recv returns 0 bytes the client has finished: close the client's socket then" };
+    let hint = if hint == causes::SPINS { hint } else { "when recv returns 0 bytes the client has finished: close the client's socket then" };
     Err(Finding::fail("after the client's FIN the server closes too (FIN)", "the connection stays open at the server").hint(hint))
 }
