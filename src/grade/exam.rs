@@ -224,7 +224,7 @@ impl<'a> Exam<'a> {
     pub fn await_server(&self, program: Program, proto: Proto, port: u16) -> Result<Server, Finding> {
         let (mut waiting, mut settled) = (Waiting::new(STARTUP), Waiting::new(STARTUP.idle(STARTED)));
         let mut elsewhere: Option<Row> = None;
-        let mut stuck = Waiting::new(STARTUP.idle(STUCK));
+        let (mut stuck, mut looked) = (Waiting::new(STARTUP.idle(STUCK)), Instant::now());
         loop {
             let open: Vec<Row> = self.open_sockets(&program, proto);
             if let Some(row) = open.iter().find(|row| row.local.port() == port) {
@@ -239,14 +239,17 @@ impl<'a> Exam<'a> {
             {
                 return self.reached(program, row, Some(row.local.port()));
             }
-            if program.count_sockets() == 0 {
-                stuck = Waiting::new(STARTUP.idle(STUCK));
+            if looked.elapsed() > LOOK_EVERY[1] {
+                looked = Instant::now();
+                if program.count_sockets() == 0 {
+                    stuck = Waiting::new(STARTUP.idle(STUCK));
+                }
             }
             self.job.troubles.known()?;
             if !waiting.goes_on(&[&program]) || !stuck.goes_on(&[&program]) {
                 return Err(self.job.troubles.met(self.never_ready(&program, proto, port)));
             }
-            self.transcript.wait(Duration::from_millis(5));
+            self.transcript.wait(Duration::from_millis(10));
         }
     }
 
@@ -264,7 +267,8 @@ impl<'a> Exam<'a> {
         let ip = match row.local.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ip => ip,
+            // Java binds ::ffff:127.0.0.1 where 127.0.0.1 is meant.
+            ip => ip.to_canonical(),
         };
         let addr = SocketAddr::new(ip, row.local.port());
         if !self.job.isolation.has_network() && !addr.ip().is_loopback() {
@@ -359,6 +363,19 @@ impl<'a> Exam<'a> {
                 last = (stream.count(), Instant::now());
             }
         }
+    }
+
+    /// Starts the client against the grader's own server.
+    pub fn client(&self) -> Result<Program, Finding> {
+        let command = self.job.submission.client.as_deref().unwrap_or_default();
+        self.start("client", command, &[("port", self.port.to_string()), ("host", "127.0.0.1".into())], &[])
+    }
+
+    /// Waits until a program does nothing of its own accord: it waits for the
+    /// keyboard or for the network. True if it still runs.
+    pub fn settles(&self, program: &Program, idle: Duration) -> bool {
+        self.holds(SETTLE.idle(idle), &[program], || program.is_over());
+        !program.is_over()
     }
 
     /// Says how a server that owes an answer looks from outside, and why.

@@ -4,10 +4,10 @@
 //! Nothing here blocks a check: threads read, checks look at what has come.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -200,6 +200,11 @@ impl Stream {
         locked(&self.shared.inbox).end
     }
 
+    /// Forgets what has come so far, and gives it.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut locked(&self.shared.inbox).bytes)
+    }
+
     /// This end's address.
     pub fn local(&self) -> io::Result<SocketAddr> {
         self.stream.local_addr()
@@ -228,23 +233,31 @@ fn is_patience(cause: &io::Error) -> bool {
     matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// A server of the grader's own, for a student's client.
+/// A server of the grader's own, for a student's client: on 127.0.0.1 and
+/// on ::1, since `localhost` may be either.
 pub struct Listener {
     accepted: Arc<Mutex<Vec<TcpStream>>>,
     closed: Arc<AtomicBool>,
-    addr: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Listener {
     /// Listens, and takes each connection as it comes.
-    pub fn open(addr: SocketAddr, transcript: &Arc<Transcript>) -> io::Result<Listener> {
-        let listener = TcpListener::bind(addr)?;
-        let addr = listener.local_addr()?;
+    pub fn open(port: u16, transcript: &Arc<Transcript>) -> io::Result<Listener> {
         let (accepted, closed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let (into, over, transcript) = (accepted.clone(), closed.clone(), transcript.clone());
+        let mut opened = Listener { accepted, closed, threads: Vec::new() };
+        opened.listen(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), transcript)?;
+        // Some systems have no IPv6: then nobody can ask for it.
+        let _ = opened.listen(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port), transcript);
+        transcript.word("grader", format!("listens on tcp port {port}"));
+        Ok(opened)
+    }
+
+    fn listen(&mut self, addr: SocketAddr, transcript: &Arc<Transcript>) -> io::Result<()> {
+        let listener = TcpListener::bind(addr)?;
+        let (into, over, transcript) = (self.accepted.clone(), self.closed.clone(), transcript.clone());
         socket2::SockRef::from(&listener).set_read_timeout(Some(TICK))?;
-        transcript.word("grader", format!("listens on tcp {addr}"));
-        thread::Builder::new().name("listener".into()).spawn(move || {
+        let thread = thread::Builder::new().name("listener".into()).spawn(move || {
             while !over.load(Ordering::Acquire) {
                 if let Ok((stream, from)) = listener.accept() {
                     locked(&into).push(stream);
@@ -252,7 +265,8 @@ impl Listener {
                 }
             }
         })?;
-        Ok(Listener { accepted, closed, addr })
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// The next connection, if one has come.
@@ -260,16 +274,13 @@ impl Listener {
         let mut accepted = locked(&self.accepted);
         (!accepted.is_empty()).then(|| accepted.remove(0))
     }
-
-    /// The address listened on.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Release);
+        // The port is free when this returns.
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
 
@@ -285,6 +296,7 @@ pub struct Datagram {
 /// A UDP socket of the grader's, never connected: so it sees from which
 /// address an answer really comes.
 pub struct Datagrams {
+    reader: Option<JoinHandle<()>>,
     name: String,
     socket: UdpSocket,
     came: Arc<Mutex<Vec<Datagram>>>,
@@ -304,7 +316,7 @@ impl Datagrams {
         let (came, closed) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (from, into, over) = (socket.try_clone()?, came.clone(), closed.clone());
         let (to, log) = (name.to_owned(), transcript.clone());
-        thread::Builder::new().name("datagrams".into()).spawn(move || {
+        let reader = thread::Builder::new().name("datagrams".into()).spawn(move || {
             let mut buffer = vec![0; 1 << 16];
             while !over.load(Ordering::Acquire) {
                 // An error is an ICMP message about an earlier datagram.
@@ -314,7 +326,7 @@ impl Datagrams {
                 }
             }
         })?;
-        Ok(Datagrams { name: name.into(), socket, came, closed, transcript: transcript.clone() })
+        Ok(Datagrams { reader: Some(reader), name: name.into(), socket, came, closed, transcript: transcript.clone() })
     }
 
     /// Sends one.
@@ -346,5 +358,7 @@ impl Datagrams {
 impl Drop for Datagrams {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Release);
+        // The port is free when this returns.
+        let _ = self.reader.take().map(JoinHandle::join);
     }
 }

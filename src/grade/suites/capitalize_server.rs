@@ -2,6 +2,9 @@
 //! one connection and no more. Whether ids are shown, which side closes first
 //! and what a farewell says is left to the program.
 
+use std::time::Duration;
+
+use super::client::{self, Line, Tcp};
 use super::ids;
 use super::mt_server::{crowd, last_first};
 use super::stream::{ask, contains, vanish};
@@ -15,7 +18,7 @@ use crate::grade::proc::Proto;
 /// shows.
 const BURST: usize = 8;
 
-pub const CHECKS: [Check; 8] = [
+pub const CHECKS: [Check; 11] = [
     Check::server("capitalize-server/capitalizes", 20, capitalizes, "each message comes back in capitals"),
     Check::server("capitalize-server/keeps-connection", 10, keeps_connection, "a client sends many messages on one connection"),
     Check::server("capitalize-server/serves-at-once", 20, serves_at_once, "a client is served while others are connected and silent"),
@@ -24,6 +27,9 @@ pub const CHECKS: [Check; 8] = [
     Check::server("capitalize-server/close-spares-others", 10, close_spares_others, "the other clients stay connected and are served"),
     Check::server("capitalize-server/never-terminates", 10, never_terminates, "no message ends the server: new clients are served"),
     Check::server("capitalize-server/survives-reset", 10, survives_reset, "a client that vanishes does not end the server"),
+    Check::client("capitalize-server/client-sends", 10, client_sends, "what is typed into the client reaches the server, whole"),
+    Check::client("capitalize-server/client-prints-reply", 10, client_prints_reply, "the client prints what the server sends back"),
+    Check::client("capitalize-server/client-closes", 10, client_closes, "after CLOSE SOCKET the client closes its connection too"),
 ];
 
 /// A word with small letters, capitals and digits in all places.
@@ -106,7 +112,7 @@ fn unique_ids(exam: &Exam<'_>) -> Answer {
     }
     // Who counts the clients that are present gives the next one an id again.
     drop(clients.remove(0));
-    exam.holds(Patience { idle: std::time::Duration::from_millis(400), ..REPLY }, &[&server.program], || false);
+    exam.holds(Patience { idle: Duration::from_millis(400), ..REPLY }, &[&server.program], || false);
     clients.push(arrives(exam, &server, &mut seen, 4)?);
     seen.judge("one after the other, the first having left before the last came")?;
     drop(clients);
@@ -134,7 +140,7 @@ fn at_once(exam: &Exam<'_>, server: &Server) -> Answer {
     }
     let all = || clients.iter().all(|client| client.count() > 0);
     exam.holds(REPLY, &[&server.program], all);
-    exam.holds(Patience { idle: std::time::Duration::from_millis(400), ..REPLY }, &[&server.program], || false);
+    exam.holds(Patience { idle: Duration::from_millis(400), ..REPLY }, &[&server.program], || false);
     let mut seen = ids::Seen::default();
     let terminal = server.program.terminal.since(mark);
     for (at, client) in clients.iter().enumerate() {
@@ -154,7 +160,7 @@ fn closes(exam: &Exam<'_>, server: &Server) -> Result<bool, Finding> {
     for (at, ending) in ENDINGS.iter().enumerate() {
         let client = exam.dial(server, &format!("closing client {}", at + 1))?;
         client.send(format!("CLOSE SOCKET{ending}").as_bytes());
-        let patience = if at == 0 { REPLY } else { Patience { idle: std::time::Duration::from_millis(1500), ..REPLY } };
+        let patience = if at == 0 { REPLY } else { Patience { idle: Duration::from_millis(1500), ..REPLY } };
         let done = exam.until(patience, &[&server.program], || {
             // Answered in capitals, it was taken for a message: no need to
             // wait for more.
@@ -213,7 +219,7 @@ fn never_terminates(exam: &Exam<'_>) -> Answer {
     drop(client);
     closes(exam, &server).map_err(about_end)?;
     // All have left, the last by CLOSE SOCKET.
-    exam.holds(Patience { idle: std::time::Duration::from_millis(300), ..REPLY }, &[&server.program], || false);
+    exam.holds(Patience { idle: Duration::from_millis(300), ..REPLY }, &[&server.program], || false);
     let new = exam.dial(&server, "new client").map_err(about_end)?;
     answered(exam, &server, &new).map_err(about_end)
 }
@@ -230,4 +236,60 @@ fn about_end(finding: Finding) -> Finding {
 fn survives_reset(exam: &Exam<'_>) -> Answer {
     let server = exam.server(Proto::Tcp)?;
     vanish(exam, &server, answered)
+}
+
+fn client_sends(exam: &Exam<'_>) -> Answer {
+    client::sends(exam, &mut Tcp::open(exam)?, || mixed(exam))
+}
+
+fn raised(_: &Exam<'_>, bytes: &[u8]) -> Vec<u8> {
+    bytes.to_ascii_uppercase()
+}
+
+fn raised_otherwise(exam: &Exam<'_>, bytes: &[u8]) -> Vec<u8> {
+    client::altered(exam, bytes).to_ascii_uppercase()
+}
+
+fn client_prints_reply(exam: &Exam<'_>) -> Answer {
+    let open = || Ok(Box::new(Tcp::open(exam)?) as Box<dyn Line>);
+    client::prints(exam, open, &|| mixed(exam), raised, raised_otherwise)
+}
+
+fn client_closes(exam: &Exam<'_>) -> Answer {
+    let mut line = Tcp::open(exam)?;
+    let program = exam.client()?;
+    let said = client::first_words(exam, &program, &mut line, || mixed(exam))?;
+    line.answer(&raised(exam, &said.bytes));
+    // A client may have a list of messages of its own; CLOSE SOCKET may be the
+    // last of them.
+    let mut next = |patience: Patience| {
+        exam.until(patience, &[&program], || match line.heard() {
+            Some(bytes) if contains(&bytes, b"CLOSE SOCKET") => Some(true),
+            Some(bytes) => {
+                line.answer(&raised(exam, &bytes));
+                None
+            }
+            None => (line.end().is_some() || program.is_over()).then_some(false),
+        })
+    };
+    let mut asked = next(Patience { idle: Duration::from_millis(500), ..REPLY });
+    if asked.is_none() {
+        program.terminal.type_line("CLOSE SOCKET");
+        asked = next(REPLY);
+    }
+    if asked == Some(false) {
+        return Ok(()); // it closes without asking
+    }
+    if asked.is_none() {
+        let actual = format!("CLOSE SOCKET is typed, and does not come{}", exam.last_words(&program));
+        return Err(Finding::fail("what is typed into the client reaches the server", actual).hint("the client sends one message only, or waits for something else"));
+    }
+    line.finish();
+    if exam.holds(REPLY, &[&program], || line.end().is_some() || program.is_over()) {
+        return Ok(());
+    }
+    let actual = format!("the client's end stays open{}", exam.last_words(&program));
+    Err(Finding::fail("after CLOSE SOCKET and the server's FIN the client closes its socket, or ends", actual).hint(
+        "the server has closed: recv (read) returns 0 bytes, b'' or null, which is empty for ever; leave the loop then, and close the socket",
+    ))
 }

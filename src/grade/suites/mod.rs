@@ -2,9 +2,11 @@
 //! contract's and stay.
 
 mod capitalize_server;
+mod client;
 mod datagram;
 mod ids;
 mod info;
+mod many;
 mod mt_server;
 mod stream;
 mod tcp_echo;
@@ -23,11 +25,13 @@ struct Suite {
     checks: &'static [Check],
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 8] = [
     Suite { lab: "tcp-info", port: 5001, checks: &tcp_info::CHECKS },
     Suite { lab: "udp-info", port: 5002, checks: &udp_info::CHECKS },
     Suite { lab: "tcp-echo", port: 5003, checks: &tcp_echo::CHECKS },
     Suite { lab: "udp-echo", port: 5004, checks: &udp_echo::CHECKS },
+    Suite { lab: "multicast", port: 5007, checks: &many::MULTICAST },
+    Suite { lab: "broadcast", port: 5008, checks: &many::BROADCAST },
     Suite { lab: "mt-server", port: 5009, checks: &mt_server::CHECKS },
     Suite { lab: "capitalize-server", port: 5605, checks: &capitalize_server::CHECKS },
 ];

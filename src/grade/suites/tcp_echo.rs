@@ -1,6 +1,7 @@
 //! tcp-echo: all bytes come back, in order (RFC 862). A server may serve one
 //! client after the other, so no two are ever open at once.
 
+use super::client::{self, Line, Tcp};
 use super::stream::{ask, contains, until_read, vanish, without_line_ends};
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};
@@ -16,7 +17,7 @@ const LARGE: usize = 1 << 20;
 /// Ticks of 20 ms after which a blocked sender lets the reader begin.
 const STALLED: usize = 15;
 
-pub const CHECKS: [Check; 8] = [
+pub const CHECKS: [Check; 12] = [
     Check::server("tcp-echo/echoes", 20, echoes, "what a client sends comes back to it"),
     Check::server("tcp-echo/echoes-again", 10, echoes_again, "many messages on one connection come back, each of them"),
     Check::server("tcp-echo/echoes-split", 10, echoes_split, "a message comes back whole however TCP divides the stream"),
@@ -25,6 +26,10 @@ pub const CHECKS: [Check; 8] = [
     Check::server("tcp-echo/serves-next-client", 10, serves_next_client, "when a client has gone, the next one is served"),
     Check::server("tcp-echo/survives-reset", 10, survives_reset, "a client that vanishes does not end the server"),
     Check::server("tcp-echo/closes-after-client", 10, closes_after_client, "when a client has finished, the server closes its connection"),
+    Check::client("tcp-echo/client-sends", 15, client_sends, "what is typed into the client reaches the server, whole"),
+    Check::client("tcp-echo/client-prints-echo", 15, client_prints_echo, "the client prints what the server sends back"),
+    Check::client("tcp-echo/client-ends", 10, client_ends, "when its input ends, or it is told to, the client ends"),
+    Check::client("tcp-echo/client-reports-refused", 10, client_reports_refused, "when no server listens, the client says so"),
 ];
 
 fn say(exam: &Exam<'_>, server: &Server, stream: &Stream) -> Answer {
@@ -220,7 +225,14 @@ fn echoes_binary(exam: &Exam<'_>) -> Answer {
     bytes.extend(exam.token().bytes());
     let mark = client.count();
     client.send(&[&bytes[..], b"\n"].concat());
-    comes_back(exam, &server, &client, mark, &bytes, &added, "the bytes 0 to 255 and a word")
+    comes_back(exam, &server, &client, mark, &bytes, &added, "the bytes 0 to 255 and a word").map_err(|finding| {
+        if server.program.fate().is_some() || causes::hint(&server.program.terminal.text()).is_some() {
+            return finding;
+        }
+        let hint = "bytes are no text: strlen stops at a zero byte, and decoding to a string (utf-8) and back loses or changes what is no \
+                    UTF-8. Pass on the bytes (Buffer) that recv returned, as many as it returned";
+        Finding { hint: hint.to_owned(), ..finding }
+    })
 }
 
 fn serves_next_client(exam: &Exam<'_>) -> Answer {
@@ -248,4 +260,44 @@ fn closes_after_client(exam: &Exam<'_>) -> Answer {
     let (_, hint) = exam.silence(&server, Some(&client));
     let hint = if hint == causes::SPINS { hint } else { "when recv returns 0 bytes the client has finished: close the client's socket then" };
     Err(Finding::fail("after the client's FIN the server closes too (FIN)", "the connection stays open at the server").hint(hint))
+}
+
+fn client_sends(exam: &Exam<'_>) -> Answer {
+    client::sends(exam, &mut Tcp::open(exam)?, || exam.token())
+}
+
+fn client_prints_echo(exam: &Exam<'_>) -> Answer {
+    let open = || Ok(Box::new(Tcp::open(exam)?) as Box<dyn Line>);
+    client::prints(exam, open, &|| exam.token(), client::unchanged, client::altered)
+}
+
+fn client_ends(exam: &Exam<'_>) -> Answer {
+    let mut line = Tcp::open(exam)?;
+    let program = exam.client()?;
+    let said = client::first_words(exam, &program, &mut line, || exam.token())?;
+    line.answer(&said.bytes);
+    if client::ends(exam, &mut line, &program) {
+        return Ok(());
+    }
+    let spins = program.activity().busy;
+    let actual = format!("it goes on after Ctrl-D, quit, exit, an empty line and bye{}{}", if spins { ", using the processor" } else { "" }, exam.last_words(&program));
+    let hint = if spins {
+        "the client's loop never ends: when reading the keyboard returns the end (EOF: fgets NULL, input raises EOFError) or recv returns 0, leave it"
+    } else {
+        "the client hangs: it waits for the server to close (recv until the end) without saying that it has finished itself (shutdown, half-close), or does not see the end of its input (EOF)"
+    };
+    Err(Finding::fail("the client ends when its input ends (Ctrl-D), or it is told to (quit)", actual).hint(hint))
+}
+
+fn client_reports_refused(exam: &Exam<'_>) -> Answer {
+    let good = {
+        let mut line = Tcp::open(exam)?;
+        let program = exam.client()?;
+        if let Ok(said) = client::first_words(exam, &program, &mut line, || exam.token()) {
+            line.answer(&said.bytes);
+            exam.settles(&program, std::time::Duration::from_millis(400));
+        }
+        program.terminal.text()
+    };
+    client::reports_refused(exam, &good)
 }

@@ -2,10 +2,13 @@
 //! port it was sent to. The grader's sockets are never connected, so they see
 //! answers from any address.
 
+use std::time::Duration;
+
+use super::client::{self, Line, Udp};
 use super::datagram::silence;
 use super::stream::{contains, without_line_ends};
 use crate::grade::check::{Answer, Check, Finding};
-use crate::grade::exam::{Exam, REPLY, SETTLE, Server};
+use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server};
 use crate::grade::peer::{Datagram, Datagrams};
 use crate::grade::proc::Proto;
 use crate::grade::transcript::quoted;
@@ -13,13 +16,16 @@ use crate::grade::transcript::quoted;
 /// The payload of one Ethernet frame: 1500 less the headers of IPv4 and UDP.
 const FRAME: usize = 1472;
 
-pub const CHECKS: [Check; 6] = [
+pub const CHECKS: [Check; 9] = [
     Check::server("udp-echo/echoes", 20, echoes, "a datagram comes back unchanged"),
     Check::server("udp-echo/replies-to-sender", 10, replies_to_sender, "each answer goes to the client that sent"),
     Check::server("udp-echo/replies-from-port", 10, replies_from_port, "answers come from the port that was asked"),
     Check::server("udp-echo/keeps-boundaries", 10, keeps_boundaries, "one datagram is answered by one datagram"),
     Check::server("udp-echo/echoes-1472", 10, echoes_1472, "a datagram of 1,472 bytes, a full Ethernet frame, comes back whole"),
     Check::server("udp-echo/keeps-serving", 10, keeps_serving, "the server goes on after each datagram, empty ones and vanished clients too"),
+    Check::client("udp-echo/client-sends", 10, client_sends, "what is typed into the client reaches the server, whole"),
+    Check::client("udp-echo/client-prints-echo", 10, client_prints_echo, "the client prints what the server sends back"),
+    Check::client("udp-echo/client-survives-loss", 10, client_survives_loss, "when a datagram is lost the client does not wait for ever"),
 ];
 
 /// Sends one, and waits for a reply that `fits`.
@@ -148,7 +154,7 @@ fn keeps_serving(exam: &Exam<'_>) -> Answer {
     drop(gone);
     let client = exam.datagrams("client 2", &server)?;
     let _ = client.send(b"", server.addr());
-    exam.holds(SETTLE.idle(std::time::Duration::from_millis(200)), &[&server.program], || !client.came().is_empty());
+    exam.holds(SETTLE.idle(Duration::from_millis(200)), &[&server.program], || !client.came().is_empty());
     for n in 1..=5 {
         let token = exam.token();
         let reply = ask(exam, &server, &client, token.as_bytes(), |reply| contains(reply, token.as_bytes()));
@@ -159,4 +165,39 @@ fn keeps_serving(exam: &Exam<'_>) -> Answer {
         }
     }
     Ok(())
+}
+
+fn client_sends(exam: &Exam<'_>) -> Answer {
+    client::sends(exam, &mut Udp::open(exam)?, || exam.token())
+}
+
+fn client_prints_echo(exam: &Exam<'_>) -> Answer {
+    let open = || Ok(Box::new(Udp::open(exam)?) as Box<dyn Line>);
+    client::prints(exam, open, &|| exam.token(), client::unchanged, client::altered)
+}
+
+/// Nothing is answered. Who ends, says something, sends again, or takes the
+/// next line has not been stopped by the loss.
+fn client_survives_loss(exam: &Exam<'_>) -> Answer {
+    let mut line = Udp::open(exam)?;
+    let program = exam.client()?;
+    client::first_words(exam, &program, &mut line, || exam.token())?;
+    exam.settles(&program, Duration::from_millis(400));
+    let (mark, sent) = (program.terminal.mark(), line.count());
+    let word = exam.token();
+    if !program.is_over() {
+        program.terminal.type_line(&word);
+    }
+    let patience = Patience { idle: Duration::from_secs(16), ..REPLY };
+    let goes_on = exam.holds(patience, &[&program], || {
+        let said = program.terminal.since(mark).replace(word.as_str(), "");
+        program.is_over() || line.count() > sent || said.chars().any(char::is_alphanumeric)
+    });
+    if goes_on {
+        return Ok(());
+    }
+    let actual = format!("for 16 s it neither sends again, nor says anything, nor takes the next line, nor ends{}", exam.last_words(&program));
+    Err(Finding::fail("after a lost datagram the client goes on or gives up", actual).hint(
+        "the reply may be lost, and recvfrom waits for ever: set a timeout (settimeout, SO_RCVTIMEO, setSoTimeout, setTimeout), then try again or say that it is lost",
+    ))
 }
