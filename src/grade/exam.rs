@@ -20,13 +20,13 @@ use super::transcript::{Transcript, shortened, visible};
 
 /// How long a program may sleep before it answers. Counted is only the time in
 /// which all its threads sleep: a slow machine makes nobody late.
-pub const REPLY: Patience = Patience { idle: Duration::from_secs(4), cpu: Duration::from_secs(12) };
+pub const REPLY: Patience = Patience { idle: Duration::from_secs(4), cpu: Duration::from_secs(8) };
 
 /// How long it may sleep before it listens.
 const STARTUP: Patience = Patience { idle: Duration::from_secs(15), cpu: Duration::from_secs(20) };
 
 /// How long it may take to do what needs nobody else: print, close, end.
-pub const SETTLE: Patience = Patience { idle: Duration::from_millis(2500), cpu: Duration::from_secs(8) };
+pub const SETTLE: Patience = Patience { idle: Duration::from_millis(2500), cpu: Duration::from_secs(6) };
 
 /// With a socket open and idle this long, a program has started: what it has
 /// not opened by now it will not.
@@ -199,11 +199,17 @@ impl<'a> Exam<'a> {
     /// Starts a program in a scratch copy of its own.
     pub fn start(&self, name: &str, command: &str, values: &[(&str, String)], env: &[(String, String)]) -> Result<Program, Finding> {
         let split = words(command).unwrap_or_default();
+        let dir = self.copy()?;
+        self.start_in(name, &filled(&split, values), &dir, env)
+    }
+
+    /// A scratch copy of the folder, for one program.
+    pub fn copy(&self) -> Result<PathBuf, Finding> {
         let copy = self.copies.get();
         self.copies.set(copy + 1);
         let dir = self.room.join(copy.to_string());
         files::copy_tree(&self.job.master(), &dir).map_err(|cause| unable("copy the folder", &cause))?;
-        self.start_in(name, &filled(&split, values), &dir, env)
+        Ok(dir)
     }
 
     /// Starts a program in a folder that is there.

@@ -335,6 +335,10 @@ impl Tried {
         Tried { finding: Some(finding), transcript: vec![] }
     }
 
+    fn passed(&self) -> bool {
+        self.finding.as_ref().is_none_or(|finding| finding.verdict == Verdict::Note)
+    }
+
     fn failed(&self) -> bool {
         self.finding.as_ref().is_some_and(|finding| finding.verdict == Verdict::Fail)
     }
@@ -355,11 +359,12 @@ fn graded(job: &Job, check: &Check) -> Graded {
         tries.into_iter().filter_map(|tried| tried.join().ok()).collect()
     });
     let failures = again.iter().filter(|tried| tried.failed()).count();
+    let passes = again.iter().filter(|tried| tried.passed()).count();
     let mut graded = told(job, check, &first, began.elapsed());
-    if failures < again.len() {
+    if passes > 0 {
         graded.verdict = Verdict::Flaky;
         let actual = graded.actual.unwrap_or_default();
-        graded.actual = Some(format!("failed {} of {} times on the same seed; once so: {actual}", failures + 1, again.len() + 1));
+        graded.actual = Some(format!("failed {} of {} times on the same seed; once so: {actual}", failures + 1, failures + 1 + passes));
         let hint = graded.hint.unwrap_or_default();
         graded.hint = Some(format!("it depends on chance: look for a race between threads, or for a read that counts on one recv for one message. {hint}"));
     }

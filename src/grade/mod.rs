@@ -32,6 +32,7 @@ pub mod peer;
 pub mod ports;
 pub mod proc;
 pub mod program;
+pub mod relay;
 pub mod submission;
 pub mod suites;
 pub mod terminal;
@@ -114,6 +115,7 @@ impl Args {
             return self.show_checks(desk);
         }
         let class = self.class(desk)?;
+        self.files.examine(class.submissions.len())?;
         loop {
             let reports = class.grade(desk);
             self.show(desk, &reports)?;

@@ -35,6 +35,16 @@ pub struct Entry {
     pub text: String,
 }
 
+impl Entry {
+    /// As one line of text.
+    pub fn sentence(&self) -> String {
+        match (&self.to, self.bytes) {
+            (Some(to), Some(bytes)) => format!("{} > {to}: \"{}\" ({bytes} bytes)", self.from, self.text),
+            _ => format!("{}: {}", self.from, self.text),
+        }
+    }
+}
+
 struct Raw {
     at: Duration,
     from: String,

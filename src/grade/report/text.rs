@@ -111,20 +111,8 @@ fn transcript(page: &mut String, entries: &[Entry], style: Style) {
         if left_out > 0 && at >= SHOWN / 2 && at < SHOWN / 2 + left_out {
             continue;
         }
-        let what = match (&entry.to, entry.bytes) {
-            (Some(to), Some(bytes)) => format!("{} > {to}: {:?} {}", entry.from, Quoted(&entry.text), style.faint(&format!("({bytes} bytes)"))),
-            _ => format!("{}: {}", entry.from, entry.text),
-        };
+        let what = entry.sentence();
         let _ = writeln!(page, "          {label:<9} {} {what}", style.faint(&format!("{:>8.4}", entry.t)));
-    }
-}
-
-/// Text in quotes that is escaped already.
-struct Quoted<'a>(&'a str);
-
-impl std::fmt::Debug for Quoted<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\"{}\"", self.0)
     }
 }
 

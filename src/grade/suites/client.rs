@@ -320,7 +320,7 @@ pub fn reports_refused(exam: &Exam<'_>, good: &str) -> Answer {
 
 /// Signs of a failure in many languages; and else any line that does not stand
 /// there when all is well.
-fn says_failure(text: &str, good: &str) -> bool {
+pub fn says_failure(text: &str, good: &str) -> bool {
     const SIGNS: [&str; 16] = [
         "refus", "error", "fail", "cannot", "can't", "could not", "couldn't", "unable", "no server", "not running", "unavailable", "unreachable",
         "traceback", "exception", "rechaz", "verbindung",
@@ -354,6 +354,9 @@ pub fn ends(exam: &Exam<'_>, line: &mut dyn Line, program: &Program) -> bool {
     program.terminal.type_end();
     if over(brief.idle(Duration::from_millis(2500))) {
         return true;
+    }
+    if program.activity().busy && program.activity().busy {
+        return false; // in circles: nobody reads the keyboard any more
     }
     FAREWELLS.iter().any(|farewell| {
         program.terminal.type_line(farewell);

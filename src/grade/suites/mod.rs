@@ -2,6 +2,7 @@
 //! contract's and stay.
 
 mod capitalize_server;
+mod chat;
 mod client;
 mod datagram;
 mod ids;
@@ -25,7 +26,7 @@ struct Suite {
     checks: &'static [Check],
 }
 
-const SUITES: [Suite; 8] = [
+const SUITES: [Suite; 9] = [
     Suite { lab: "tcp-info", port: 5001, checks: &tcp_info::CHECKS },
     Suite { lab: "udp-info", port: 5002, checks: &udp_info::CHECKS },
     Suite { lab: "tcp-echo", port: 5003, checks: &tcp_echo::CHECKS },
@@ -34,6 +35,7 @@ const SUITES: [Suite; 8] = [
     Suite { lab: "broadcast", port: 5008, checks: &many::BROADCAST },
     Suite { lab: "mt-server", port: 5009, checks: &mt_server::CHECKS },
     Suite { lab: "capitalize-server", port: 5605, checks: &capitalize_server::CHECKS },
+    Suite { lab: "chat", port: 2000, checks: &chat::CHECKS },
 ];
 
 fn suite(lab: &str) -> Option<&'static Suite> {
