@@ -111,12 +111,22 @@ pub struct Check {
 
 impl Check {
     /// Of a server, or receiver.
-    pub const fn server(id: &'static str, points: u32, run: fn(&Exam<'_>) -> Answer, requirement: &'static str) -> Check {
+    pub const fn server(
+        id: &'static str,
+        points: u32,
+        run: fn(&Exam<'_>) -> Answer,
+        requirement: &'static str,
+    ) -> Check {
         Check { id, requirement, points, side: Side::Server, run }
     }
 
     /// Of a client, or sender.
-    pub const fn client(id: &'static str, points: u32, run: fn(&Exam<'_>) -> Answer, requirement: &'static str) -> Check {
+    pub const fn client(
+        id: &'static str,
+        points: u32,
+        run: fn(&Exam<'_>) -> Answer,
+        requirement: &'static str,
+    ) -> Check {
         Check { id, requirement, points, side: Side::Client, run }
     }
 }

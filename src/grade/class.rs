@@ -274,7 +274,8 @@ impl Class {
 
     /// Waits until a file of a submission is saved; its path.
     pub fn wait_for_a_change(&self) -> PathBuf {
-        let folders: Vec<&Path> = self.submissions.iter().flatten().map(|submission| submission.dir.as_path()).collect();
+        let folders: Vec<&Path> =
+            self.submissions.iter().flatten().map(|submission| submission.dir.as_path()).collect();
         let seen = newest(&folders);
         loop {
             thread::sleep(LOOK_EVERY);

@@ -76,7 +76,14 @@ pub struct Waiting {
 impl Waiting {
     fn new(patience: Patience) -> Waiting {
         let now = Instant::now();
-        Waiting { idle: patience.idle, cpu: patience.cpu, until: now + LONGEST, looked: now, every: LOOK_EVERY[0], used: None }
+        Waiting {
+            idle: patience.idle,
+            cpu: patience.cpu,
+            until: now + LONGEST,
+            looked: now,
+            every: LOOK_EVERY[0],
+            used: None,
+        }
     }
 
     /// Whether to wait on.
@@ -146,7 +153,9 @@ impl<'a> Exam<'a> {
     /// A try of `id`, whose scratch is `room`.
     pub fn new(job: &'a Job, id: &str, room: PathBuf, port: u16) -> Exam<'a> {
         // FNV-1a: each check has tokens of its own, the same for a seed.
-        let mixed = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let mixed = id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
         Exam {
             job,
             transcript: Arc::default(),
@@ -173,7 +182,12 @@ impl<'a> Exam<'a> {
     }
 
     /// Waits until `done` has a result; None when patience has run out.
-    pub fn until<T>(&self, patience: Patience, programs: &[&Program], mut done: impl FnMut() -> Option<T>) -> Option<T> {
+    pub fn until<T>(
+        &self,
+        patience: Patience,
+        programs: &[&Program],
+        mut done: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
         let mut waiting = Waiting::new(patience);
         loop {
             if let Some(result) = done() {
@@ -197,7 +211,13 @@ impl<'a> Exam<'a> {
     }
 
     /// Starts a program in a scratch copy of its own.
-    pub fn start(&self, name: &str, command: &str, values: &[(&str, String)], env: &[(String, String)]) -> Result<Program, Finding> {
+    pub fn start(
+        &self,
+        name: &str,
+        command: &str,
+        values: &[(&str, String)],
+        env: &[(String, String)],
+    ) -> Result<Program, Finding> {
         let split = words(command).unwrap_or_default();
         let dir = self.copy()?;
         self.start_in(name, &filled(&split, values), &dir, env)
@@ -213,7 +233,13 @@ impl<'a> Exam<'a> {
     }
 
     /// Starts a program in a folder that is there.
-    pub fn start_in(&self, name: &str, words: &[String], dir: &Path, env: &[(String, String)]) -> Result<Program, Finding> {
+    pub fn start_in(
+        &self,
+        name: &str,
+        words: &[String],
+        dir: &Path,
+        env: &[(String, String)],
+    ) -> Result<Program, Finding> {
         let start = Start { name, words, dir, env, confined: self.job.isolation.has_network() };
         Program::start(&start, &self.transcript).map_err(|cause| unable("start the program", &cause))
     }
@@ -222,7 +248,8 @@ impl<'a> Exam<'a> {
     pub fn server(&self, proto: Proto) -> Result<Server, Finding> {
         self.job.troubles.known()?;
         let command = self.job.submission.server.as_deref().unwrap_or_default();
-        let program = self.start("server", command, &[("port", self.port.to_string()), ("host", "127.0.0.1".into())], &[])?;
+        let program =
+            self.start("server", command, &[("port", self.port.to_string()), ("host", "127.0.0.1".into())], &[])?;
         self.await_server(program, proto, self.port)
     }
 
@@ -278,7 +305,8 @@ impl<'a> Exam<'a> {
         };
         let addr = SocketAddr::new(ip, row.local.port());
         if !self.job.isolation.has_network() && !addr.ip().is_loopback() {
-            let why = format!("the server listens on {}, which only a network of its own could offer safely", row.local);
+            let why =
+                format!("the server listens on {}, which only a network of its own could offer safely", row.local);
             return Err(Finding::skip(why));
         }
         self.transcript.word("server", format!("is open on {} {}", row.proto.name(), row.local));
@@ -345,7 +373,8 @@ impl<'a> Exam<'a> {
             } else {
                 causes::ENDED
             });
-            Finding::fail(format!("{name} can connect"), format!("connecting fails: {}{fate}{said}", plain(&cause))).hint(hint)
+            Finding::fail(format!("{name} can connect"), format!("connecting fails: {}{fate}{said}", plain(&cause)))
+                .hint(hint)
         })
     }
 
@@ -389,7 +418,10 @@ impl<'a> Exam<'a> {
         let program = &server.program;
         let said = self.last_words(program);
         if let Some(fate) = program.fate() {
-            return (format!("the server {fate}{said}"), causes::hint(&program.terminal.text()).unwrap_or(causes::ENDED));
+            return (
+                format!("the server {fate}{said}"),
+                causes::hint(&program.terminal.text()).unwrap_or(causes::ENDED),
+            );
         }
         if let Some(hint) = causes::hint(&program.terminal.text()) {
             let end = stream.and_then(Stream::end).map_or("no answer", end_words);
@@ -400,9 +432,13 @@ impl<'a> Exam<'a> {
         }
         let local = stream.and_then(|stream| stream.local().ok());
         let rows = sockets();
-        let own = rows.iter().find(|row| Some(row.remote.port()) == local.map(|local| local.port()) && row.local.port() == server.addr().port());
+        let own = rows.iter().find(|row| {
+            Some(row.remote.port()) == local.map(|local| local.port()) && row.local.port() == server.addr().port()
+        });
         match own {
-            _ if program.activity().busy => (format!("no answer, while the server uses the processor{said}"), causes::SPINS),
+            _ if program.activity().busy => {
+                (format!("no answer, while the server uses the processor{said}"), causes::SPINS)
+            }
             Some(row) if row.unread > 0 => {
                 (format!("no answer: {} bytes lie unread at the server{said}", row.unread), causes::NOT_READ)
             }

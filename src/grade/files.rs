@@ -39,7 +39,11 @@ fn copy(from: &Path, to: &Path, budget: &mut (u64, u64)) -> io::Result<()> {
             let size = entry.metadata()?.len();
             *budget = match (budget.0.checked_sub(size), budget.1.checked_sub(1)) {
                 (Some(bytes), Some(files)) => (bytes, files),
-                _ => return Err(io::Error::other("the folder is too large to be a submission (over 400 MiB or 20,000 files)")),
+                _ => {
+                    return Err(io::Error::other(
+                        "the folder is too large to be a submission (over 400 MiB or 20,000 files)",
+                    ));
+                }
             };
             // No more than that: it may be growing.
             io::copy(&mut fs::File::open(&source)?.take(size), &mut fs::File::create(&target)?)?;

@@ -69,9 +69,7 @@ impl Isolation {
     pub fn enter(self) -> io::Result<()> {
         let network = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS;
         let flags = match self {
-            Isolation::Full => {
-                network | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC
-            }
+            Isolation::Full => network | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC,
             Isolation::Network => network,
             Isolation::None => return Ok(()),
         };

@@ -134,9 +134,12 @@ impl Job {
     fn names_a_file(&self) -> bool {
         let submission = &self.submission;
         let commands = [&submission.server, &submission.client, &submission.build];
-        commands.into_iter().flatten().filter_map(|command| words(command)).flatten().any(|word| {
-            self.dir.join(&word).exists() && !Path::new(&word).is_absolute()
-        })
+        commands
+            .into_iter()
+            .flatten()
+            .filter_map(|command| words(command))
+            .flatten()
+            .any(|word| self.dir.join(&word).exists() && !Path::new(&word).is_absolute())
     }
 
     /// The command that tries one check again.
@@ -151,7 +154,8 @@ impl Job {
             if self.dir_named {
                 command.push_str(&format!(" --dir {}", quote(&submission.dir.to_string_lossy())));
             }
-            let texts = [("--build", &submission.build), ("--server", &submission.server), ("--client", &submission.client)];
+            let texts =
+                [("--build", &submission.build), ("--server", &submission.server), ("--client", &submission.client)];
             for (option, text) in texts {
                 if let Some(text) = text {
                     command.push_str(&format!(" {option} {}", quote(text)));
@@ -364,9 +368,15 @@ fn graded(job: &Job, check: &Check) -> Graded {
     if passes > 0 {
         graded.verdict = Verdict::Flaky;
         let actual = graded.actual.unwrap_or_default();
-        graded.actual = Some(format!("failed {} of {} times on the same seed; once so: {actual}", failures + 1, failures + 1 + passes));
+        graded.actual = Some(format!(
+            "failed {} of {} times on the same seed; once so: {actual}",
+            failures + 1,
+            failures + 1 + passes
+        ));
         let hint = graded.hint.unwrap_or_default();
-        graded.hint = Some(format!("it depends on chance: look for a race between threads, or for a read that counts on one recv for one message. {hint}"));
+        graded.hint = Some(format!(
+            "it depends on chance: look for a race between threads, or for a read that counts on one recv for one message. {hint}"
+        ));
     }
     graded
 }

@@ -150,7 +150,11 @@ impl Args {
             (None, Some(what)) => return Err(no_lab(what)),
         };
         for lab in labs {
-            let page = if desk.json { report::json::checks(lab, &self.only) } else { report::text::checks(lab, &self.only, Style { color: desk.color }) };
+            let page = if desk.json {
+                report::json::checks(lab, &self.only)
+            } else {
+                report::text::checks(lab, &self.only, Style { color: desk.color })
+            };
             (desk.out)(&page);
         }
         Ok(Status::Done)
@@ -169,17 +173,29 @@ impl Args {
         let isolation = class::strongest(self.isolation, desk)?;
         let seed = match self.seed {
             Some(seed) => seed,
-            None => getrandom::u32().map(u64::from).map_err(|cause| Error::other(Attempt::Read, "a random seed", cause.to_string()).unasked())?,
+            None => getrandom::u32()
+                .map(u64::from)
+                .map_err(|cause| Error::other(Attempt::Read, "a random seed", cause.to_string()).unasked())?,
         };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let jobs = self.jobs.unwrap_or(processors).max(1);
         let dir_named = self.lab().is_none() || self.dir != PathBuf::from(".");
-        Ok(Class { submissions, isolation, seed, jobs, only: self.only.clone(), dir_named, longest: Duration::from_secs(1200) })
+        Ok(Class {
+            submissions,
+            isolation,
+            seed,
+            jobs,
+            only: self.only.clone(),
+            dir_named,
+            longest: Duration::from_secs(1200),
+        })
     }
 
     fn of_the_command_line(&self, lab: &str) -> Result<Submission> {
         if let Err(cause) = std::fs::read_dir(&self.dir) {
-            return Err(Error::new(Attempt::Read, self.dir.display().to_string(), &cause).next("--dir DIR, the folder of the programs").unasked());
+            return Err(Error::new(Attempt::Read, self.dir.display().to_string(), &cause)
+                .next("--dir DIR, the folder of the programs")
+                .unasked());
         }
         Submission {
             name: lab.to_owned(),
@@ -201,7 +217,16 @@ impl Args {
             return Err(nothing_to_grade("the command line"));
         }
         let submission = Submission::read(&self.dir)?;
-        if submission.lab == lab { Ok(submission) } else { Err(Error::other(Attempt::Read, self.dir.join(submission::FILE).display().to_string(), format!("it is for {}, not for {lab}", submission.lab)).unasked()) }
+        if submission.lab == lab {
+            Ok(submission)
+        } else {
+            Err(Error::other(
+                Attempt::Read,
+                self.dir.join(submission::FILE).display().to_string(),
+                format!("it is for {}, not for {lab}", submission.lab),
+            )
+            .unasked())
+        }
     }
 
     fn of_folders(&self) -> Result<Vec<class::Entry>> {
@@ -213,7 +238,8 @@ impl Args {
                 continue;
             }
             let listed = std::fs::read_dir(&dir).map_err(|cause| no_folder(what, &cause))?;
-            let mut folders: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+            let mut folders: Vec<PathBuf> =
+                listed.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
             folders.sort();
             folders.retain(|folder| !folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
             if !folders.iter().any(|folder| folder.join(submission::FILE).exists()) {
@@ -223,7 +249,9 @@ impl Args {
         }
         // One alone that cannot be read: nothing can be graded.
         match entries.as_mut_slice() {
-            [only @ Err(_)] => Err(std::mem::replace(only, Err((String::new(), nothing_to_grade("")))).err().map_or_else(|| nothing_to_grade(""), |(_, error)| error)),
+            [only @ Err(_)] => Err(std::mem::replace(only, Err((String::new(), nothing_to_grade(""))))
+                .err()
+                .map_or_else(|| nothing_to_grade(""), |(_, error)| error)),
             _ => Ok(entries),
         }
     }
@@ -241,7 +269,11 @@ impl Args {
             if !suites::checks(submission, &self.only).is_empty() || submissions.len() > 1 {
                 continue;
             }
-            let cause = if self.only.is_empty() { "this lab has no checks for what was given".to_owned() } else { format!("no check of {} is called {}", submission.lab, self.only.join(", ")) };
+            let cause = if self.only.is_empty() {
+                "this lab has no checks for what was given".to_owned()
+            } else {
+                format!("no check of {} is called {}", submission.lab, self.only.join(", "))
+            };
             return Err(Error::other(Attempt::Read, "the checks", cause)
                 .because("check names and what they need are fixed")
                 .next(format!("netlab grade {} --list", submission.lab))

@@ -81,9 +81,20 @@ impl Stream {
     }
 
     /// An end of a connection that is there.
-    pub fn over(stream: TcpStream, name: &str, peer: &str, paused: bool, transcript: &Arc<Transcript>) -> io::Result<Stream> {
+    pub fn over(
+        stream: TcpStream,
+        name: &str,
+        peer: &str,
+        paused: bool,
+        transcript: &Arc<Transcript>,
+    ) -> io::Result<Stream> {
         let inbox = Mutex::new(Inbox::default());
-        let shared = Arc::new(Shared { inbox, paused: AtomicBool::new(paused), closed: AtomicBool::new(false), asked: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            inbox,
+            paused: AtomicBool::new(paused),
+            closed: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
+        });
         stream.set_read_timeout(Some(TICK))?;
         stream.set_write_timeout(Some(TICK))?;
         stream.set_nodelay(true)?; // each send a segment: checks split on purpose

@@ -123,7 +123,13 @@ impl Relay {
         let shared: Arc<Shared> = Arc::default();
         for listener in listeners {
             socket2::SockRef::from(&listener).set_read_timeout(Some(TICK))?;
-            let pump = Pump { shared: shared.clone(), name: way.name.into(), to: way.to, from: way.from, transcript: transcript.clone() };
+            let pump = Pump {
+                shared: shared.clone(),
+                name: way.name.into(),
+                to: way.to,
+                from: way.from,
+                transcript: transcript.clone(),
+            };
             let server = way.server.clone();
             thread::Builder::new().name("relay".into()).spawn(move || {
                 // A socket belongs to the network it was made in: this one
@@ -252,7 +258,9 @@ impl Pump {
                         return;
                     }
                 }
-                Err(cause) if matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(cause)
+                    if matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+                }
                 Err(_) => {
                     self.ended(is_up, "RST");
                     return reset(from, to);

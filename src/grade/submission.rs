@@ -155,7 +155,11 @@ mod tests {
     #[test]
     fn a_folders_file_is_read_and_a_misspelt_key_told() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(FILE), "lab = \"chat\"\nserver = \"./s {port}\"\n[commands]\nunicast = [\"/to {user}\", \"{text}\"]\n").unwrap();
+        fs::write(
+            dir.path().join(FILE),
+            "lab = \"chat\"\nserver = \"./s {port}\"\n[commands]\nunicast = [\"/to {user}\", \"{text}\"]\n",
+        )
+        .unwrap();
         let submission = Submission::read(dir.path()).unwrap();
         assert_eq!(submission.commands["unicast"].each().len(), 2);
         fs::write(dir.path().join(FILE), "lab = \"chat\"\nsever = \"./s {port}\"\n").unwrap();

@@ -54,7 +54,12 @@ impl Terminal {
         let path = ttyname(&pty.slave)?;
         let master = File::from(pty.master);
         let screen = Arc::new(Mutex::new(Screen::default()));
-        let reader = Reader { name: name.into(), from: master.try_clone()?, screen: screen.clone(), transcript: transcript.clone() };
+        let reader = Reader {
+            name: name.into(),
+            from: master.try_clone()?,
+            screen: screen.clone(),
+            transcript: transcript.clone(),
+        };
         thread::Builder::new().name("terminal".into()).spawn(move || reader.run())?;
         Ok(Terminal { name: name.into(), path, master, slave: pty.slave, screen, transcript })
     }
@@ -138,7 +143,9 @@ pub fn plain(bytes: &[u8]) -> String {
     let mut rest = bytes;
     while let Some((&byte, after)) = rest.split_first() {
         rest = match (byte, after.first()) {
-            (0x1b, Some(b'[')) => after[1..].iter().position(|b| (0x40..=0x7e).contains(b)).map_or(&[][..], |at| &after[at + 2..]),
+            (0x1b, Some(b'[')) => {
+                after[1..].iter().position(|b| (0x40..=0x7e).contains(b)).map_or(&[][..], |at| &after[at + 2..])
+            }
             (0x1b, Some(b']')) => after.iter().position(|b| *b == 7).map_or(&[][..], |at| &after[at + 1..]),
             (0x1b, Some(_)) => &after[1..],
             (b'\r', _) => after,

@@ -185,7 +185,8 @@ pub fn visible(bytes: &[u8]) -> String {
 
 /// Control characters, and those that turn or hide the text around them.
 fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Bytes in quotes, visible, the middle left out where they are many.

@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn a_cell_is_neither_split_nor_run() {
-        for (cell, written) in [("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("plain", "plain")] {
+        for (cell, written) in
+            [("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("plain", "plain")]
+        {
             assert_eq!(quoted(cell), written);
         }
     }

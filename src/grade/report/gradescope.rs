@@ -10,7 +10,8 @@ use crate::grade::class::Report;
 pub fn page(reports: &[Report]) -> String {
     let Some(report) = reports.first() else { return "{}\n".to_owned() };
     let tests: Vec<Value> = report.checks.iter().enumerate().map(|(at, check)| test(at + 1, check)).collect();
-    let mut output = format!("{}: {} of {} points, seed {}", report.lab, report.score(), report.max_score(), report.seed);
+    let mut output =
+        format!("{}: {} of {} points, seed {}", report.lab, report.score(), report.max_score(), report.seed);
     for more in [report.error.as_deref(), report.weakness].into_iter().flatten() {
         output.push_str(&format!("\n{more}"));
     }

@@ -35,7 +35,12 @@ code { font: .88em ui-monospace, monospace; }
 pub fn page(reports: &[Report]) -> String {
     let mut page = String::from(HEAD);
     let passed = reports.iter().filter(|report| report.passed()).count();
-    let _ = writeln!(page, "<h1>{} submission{}, {passed} without a fault</h1>", reports.len(), if reports.len() == 1 { "" } else { "s" });
+    let _ = writeln!(
+        page,
+        "<h1>{} submission{}, {passed} without a fault</h1>",
+        reports.len(),
+        if reports.len() == 1 { "" } else { "s" }
+    );
     if let Some(weakness) = reports.iter().find_map(|report| report.weakness) {
         let _ = writeln!(page, "<p class=\"faint\">Weaker here: {}</p>", escaped(weakness));
     }
@@ -52,9 +57,15 @@ fn table(page: &mut String, reports: &[Report]) {
     for (at, report) in reports.iter().enumerate() {
         let failed = report.checks.iter().enumerate().filter(|(_, check)| check.verdict.is_bad());
         let failed: Vec<String> = failed
-            .map(|(n, check)| format!("<a class=\"{}\" href=\"#s{at}c{n}\">{}</a>", check.verdict.word(), escaped(short(&check.id))))
+            .map(|(n, check)| {
+                format!("<a class=\"{}\" href=\"#s{at}c{n}\">{}</a>", check.verdict.word(), escaped(short(&check.id)))
+            })
             .collect();
-        let note = report.error.as_ref().map(|error| format!("<span class=\"fail\">{}</span>", escaped(error))).unwrap_or_default();
+        let note = report
+            .error
+            .as_ref()
+            .map(|error| format!("<span class=\"fail\">{}</span>", escaped(error)))
+            .unwrap_or_default();
         let _ = writeln!(
             page,
             "<tr><td><a href=\"#s{at}\">{}</a></td><td>{}</td><td class=\"number verdict {}\">{} / {}</td><td>{}{note}</td></tr>",
@@ -74,7 +85,15 @@ fn short(id: &str) -> &str {
 }
 
 fn one(page: &mut String, at: usize, report: &Report) {
-    let _ = writeln!(page, "<h2 id=\"s{at}\">{} <span class=\"faint\">{}, {} of {} points, seed {}</span></h2>", escaped(&report.name), escaped(&report.lab), report.score(), report.max_score(), report.seed);
+    let _ = writeln!(
+        page,
+        "<h2 id=\"s{at}\">{} <span class=\"faint\">{}, {} of {} points, seed {}</span></h2>",
+        escaped(&report.name),
+        escaped(&report.lab),
+        report.score(),
+        report.max_score(),
+        report.seed
+    );
     for (role, command) in &report.commands {
         let _ = writeln!(page, "<div class=\"faint\">{role}: <code>{}</code></div>", escaped(command));
     }
@@ -99,7 +118,9 @@ fn row(page: &mut String, anchor: &str, check: &Graded) {
         return;
     }
     let _ = writeln!(page, "<details id=\"{anchor}\"><summary>{line}</summary><div><dl>");
-    for (label, class, value) in [("expected", "", &check.expected), ("happened", "", &check.actual), ("hint", "hint", &check.hint)] {
+    for (label, class, value) in
+        [("expected", "", &check.expected), ("happened", "", &check.actual), ("hint", "hint", &check.hint)]
+    {
         if let Some(value) = value {
             let _ = writeln!(page, "<dt>{label}</dt><dd class=\"{class}\">{}</dd>", escaped(value));
         }

@@ -30,7 +30,8 @@ pub fn object(report: &Report) -> Value {
 pub fn checks(lab: &str, only: &[String]) -> String {
     let checks = suites::all(lab).iter().filter(|check| suites::is_asked(check.id, only));
     let lines = checks.map(|check| {
-        let object = json!({"id": check.id, "requirement": check.requirement, "points": check.points, "side": check.side});
+        let object =
+            json!({"id": check.id, "requirement": check.requirement, "points": check.points, "side": check.side});
         format!("{object}\n")
     });
     lines.collect()

@@ -50,7 +50,12 @@ fn suite(page: &mut String, report: &Report) {
         report.elapsed.as_secs_f64(),
     );
     let _ = writeln!(page, "    <properties>");
-    for (name, value) in [("lab", report.lab.clone()), ("score", report.score().to_string()), ("max_score", report.max_score().to_string()), ("seed", report.seed.to_string())] {
+    for (name, value) in [
+        ("lab", report.lab.clone()),
+        ("score", report.score().to_string()),
+        ("max_score", report.max_score().to_string()),
+        ("seed", report.seed.to_string()),
+    ] {
         let _ = writeln!(page, "      <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
     }
     let _ = writeln!(page, "    </properties>");
@@ -58,15 +63,25 @@ fn suite(page: &mut String, report: &Report) {
         case(page, report, check);
     }
     if let Some(error) = &report.error {
-        let _ = writeln!(page, "    <testcase name=\"graded to the end\" classname=\"{}\" time=\"0\">", escaped(&report.name));
-        let _ = writeln!(page, "      <error type=\"grader\" message=\"{0}\">{0}</error>\n    </testcase>", escaped(error));
+        let _ = writeln!(
+            page,
+            "    <testcase name=\"graded to the end\" classname=\"{}\" time=\"0\">",
+            escaped(&report.name)
+        );
+        let _ =
+            writeln!(page, "      <error type=\"grader\" message=\"{0}\">{0}</error>\n    </testcase>", escaped(error));
     }
     let _ = writeln!(page, "  </testsuite>");
 }
 
 fn case(page: &mut String, report: &Report, check: &Graded) {
     let class = escaped(&report.name);
-    let _ = write!(page, "    <testcase name=\"{}\" classname=\"{class}\" time=\"{:.3}\"", escaped(&check.id), check.elapsed_s);
+    let _ = write!(
+        page,
+        "    <testcase name=\"{}\" classname=\"{class}\" time=\"{:.3}\"",
+        escaped(&check.id),
+        check.elapsed_s
+    );
     let message = escaped(check.actual.as_deref().unwrap_or_default());
     let text = escaped(&evidence(check));
     let _ = match check.verdict {

@@ -39,7 +39,9 @@ fn point(page: &mut String, number: usize, name: &str, check: &Graded) {
     }
     let _ = writeln!(page, "  ---\n  verdict: {}", check.verdict.word());
     let replay = Some(check.replay.clone());
-    for (key, value) in [("expected", &check.expected), ("actual", &check.actual), ("hint", &check.hint), ("replay", &replay)] {
+    for (key, value) in
+        [("expected", &check.expected), ("actual", &check.actual), ("hint", &check.hint), ("replay", &replay)]
+    {
         if let Some(value) = value {
             // A JSON string is a YAML string.
             let _ = writeln!(page, "  {key}: {}", serde_json::Value::from(value.as_str()));

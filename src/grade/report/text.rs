@@ -52,7 +52,11 @@ pub fn page(reports: &[Report], style: Style) -> String {
 }
 
 fn one(page: &mut String, report: &Report, style: Style) {
-    let title = if report.lab.is_empty() || report.name == report.lab { report.name.clone() } else { format!("{}: {}", report.name, report.lab) };
+    let title = if report.lab.is_empty() || report.name == report.lab {
+        report.name.clone()
+    } else {
+        format!("{}: {}", report.name, report.lab)
+    };
     let _ = writeln!(page, "{}", style.strong(&title));
     for (role, command) in &report.commands {
         let _ = writeln!(page, "  {}", style.faint(&format!("{role}: {command}")));
@@ -68,7 +72,11 @@ fn one(page: &mut String, report: &Report, style: Style) {
         let _ = writeln!(page, "  {}", style.faint(&format!("weaker here: {weakness}")));
     }
     if let Some(error) = &report.error {
-        let _ = writeln!(page, "  {}", style.paint(&format!("could not be graded to the end: {error}"), style.of(Verdict::Fail)));
+        let _ = writeln!(
+            page,
+            "  {}",
+            style.paint(&format!("could not be graded to the end: {error}"), style.of(Verdict::Fail))
+        );
     }
     summary(page, report, style);
 }
@@ -132,7 +140,8 @@ fn table(page: &mut String, reports: &[Report], style: Style) {
     let _ = writeln!(page);
     for report in reports {
         let verdict = if report.passed() { Verdict::Pass } else { Verdict::Fail };
-        let failed: Vec<&str> = report.checks.iter().filter(|check| check.verdict.is_bad()).map(|check| short(&check.id)).collect();
+        let failed: Vec<&str> =
+            report.checks.iter().filter(|check| check.verdict.is_bad()).map(|check| short(&check.id)).collect();
         let _ = writeln!(
             page,
             "{} {:<wide$}  {:>3}/{:<3}  {}",

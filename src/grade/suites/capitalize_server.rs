@@ -20,23 +20,69 @@ const BURST: usize = 8;
 
 pub const CHECKS: [Check; 11] = [
     Check::server("capitalize-server/capitalizes", 20, capitalizes, "each message comes back in capitals"),
-    Check::server("capitalize-server/keeps-connection", 10, keeps_connection, "a client sends many messages on one connection"),
-    Check::server("capitalize-server/serves-at-once", 20, serves_at_once, "a client is served while others are connected and silent"),
+    Check::server(
+        "capitalize-server/keeps-connection",
+        10,
+        keeps_connection,
+        "a client sends many messages on one connection",
+    ),
+    Check::server(
+        "capitalize-server/serves-at-once",
+        20,
+        serves_at_once,
+        "a client is served while others are connected and silent",
+    ),
     Check::server("capitalize-server/unique-ids", 10, unique_ids, "where clients get ids, no two have the same"),
-    Check::server("capitalize-server/close-socket-closes", 10, close_socket_closes, "CLOSE SOCKET closes the connection of the client that sent it"),
-    Check::server("capitalize-server/close-spares-others", 10, close_spares_others, "the other clients stay connected and are served"),
-    Check::server("capitalize-server/never-terminates", 10, never_terminates, "no message ends the server: new clients are served"),
-    Check::server("capitalize-server/survives-reset", 10, survives_reset, "a client that vanishes does not end the server"),
-    Check::client("capitalize-server/client-sends", 10, client_sends, "what is typed into the client reaches the server, whole"),
-    Check::client("capitalize-server/client-prints-reply", 10, client_prints_reply, "the client prints what the server sends back"),
-    Check::client("capitalize-server/client-closes", 10, client_closes, "after CLOSE SOCKET the client closes its connection too"),
+    Check::server(
+        "capitalize-server/close-socket-closes",
+        10,
+        close_socket_closes,
+        "CLOSE SOCKET closes the connection of the client that sent it",
+    ),
+    Check::server(
+        "capitalize-server/close-spares-others",
+        10,
+        close_spares_others,
+        "the other clients stay connected and are served",
+    ),
+    Check::server(
+        "capitalize-server/never-terminates",
+        10,
+        never_terminates,
+        "no message ends the server: new clients are served",
+    ),
+    Check::server(
+        "capitalize-server/survives-reset",
+        10,
+        survives_reset,
+        "a client that vanishes does not end the server",
+    ),
+    Check::client(
+        "capitalize-server/client-sends",
+        10,
+        client_sends,
+        "what is typed into the client reaches the server, whole",
+    ),
+    Check::client(
+        "capitalize-server/client-prints-reply",
+        10,
+        client_prints_reply,
+        "the client prints what the server sends back",
+    ),
+    Check::client(
+        "capitalize-server/client-closes",
+        10,
+        client_closes,
+        "after CLOSE SOCKET the client closes its connection too",
+    ),
 ];
 
 /// A word with small letters, capitals and digits in all places.
 pub fn mixed(exam: &Exam<'_>) -> String {
     let random = exam.random();
     let letters = exam.token();
-    let cased: String = letters.chars().enumerate().map(|(at, c)| if at % 3 == 1 { c.to_ascii_uppercase() } else { c }).collect();
+    let cased: String =
+        letters.chars().enumerate().map(|(at, c)| if at % 3 == 1 { c.to_ascii_uppercase() } else { c }).collect();
     format!("{}{}-{}", &cased[..5], random % 90 + 10, &cased[5..])
 }
 
@@ -48,7 +94,9 @@ fn say(exam: &Exam<'_>, server: &Server, stream: &Stream) -> Answer {
 fn why_not_raised(finding: Finding, word: &str) -> Finding {
     let hint = if finding.actual.contains(word) {
         "the message comes back as it was: raise its letters with upper(), toUpperCase(), toupper() for each byte"
-    } else if finding.actual.contains(&word.to_lowercase()) || finding.actual.to_uppercase().contains(&word.to_uppercase()) {
+    } else if finding.actual.contains(&word.to_lowercase())
+        || finding.actual.to_uppercase().contains(&word.to_uppercase())
+    {
         "not every letter is a capital: upper() raises all of them; capitalize() only the first letter, swapcase() lowers some, and a loop must reach the last one"
     } else {
         return finding;
@@ -282,7 +330,8 @@ fn client_closes(exam: &Exam<'_>) -> Answer {
     }
     if asked.is_none() {
         let actual = format!("CLOSE SOCKET is typed, and does not come{}", exam.last_words(&program));
-        return Err(Finding::fail("what is typed into the client reaches the server", actual).hint("the client sends one message only, or waits for something else"));
+        return Err(Finding::fail("what is typed into the client reaches the server", actual)
+            .hint("the client sends one message only, or waits for something else"));
     }
     line.finish();
     if exam.holds(REPLY, &[&program], || line.end().is_some() || program.is_over()) {

@@ -100,7 +100,8 @@ impl Udp {
     /// A socket on the port that the client will be given.
     pub fn open(exam: &Exam<'_>) -> Result<Udp, Finding> {
         let addr = std::net::SocketAddr::from(([127, 0, 0, 1], exam.port));
-        let socket = Datagrams::open("grader", addr, &exam.transcript).map_err(|cause| unable("open a socket", &cause))?;
+        let socket =
+            Datagrams::open("grader", addr, &exam.transcript).map_err(|cause| unable("open a socket", &cause))?;
         exam.transcript.word("grader", format!("is open on udp {addr}"));
         Ok(Udp { socket, seen: 0 })
     }
@@ -140,7 +141,12 @@ pub struct Said {
 /// Lets the client speak: of its own accord, or what is typed. A client may
 /// ask for something else first (a name), so a second line is typed where the
 /// first brings nothing.
-pub fn first_words(exam: &Exam<'_>, program: &Program, line: &mut dyn Line, word: impl Fn() -> String) -> Result<Said, Finding> {
+pub fn first_words(
+    exam: &Exam<'_>,
+    program: &Program,
+    line: &mut dyn Line,
+    word: impl Fn() -> String,
+) -> Result<Said, Finding> {
     let waits = Patience { idle: WAITING, ..REPLY };
     if let Some(bytes) = exam.until(waits, &[program], || line.heard()) {
         let bytes = whole(exam, program, line, bytes, None);
@@ -202,7 +208,8 @@ pub fn sends(exam: &Exam<'_>, line: &mut dyn Line, word: impl Fn() -> String) ->
     }
     let lower = text.to_ascii_lowercase();
     let part = typed.to_lowercase();
-    let resembles = lower.windows(4).any(|window| contains(part.as_bytes(), window)) || (lower.len() < 4 && contains(part.as_bytes(), &lower));
+    let resembles = lower.windows(4).any(|window| contains(part.as_bytes(), window))
+        || (lower.len() < 4 && contains(part.as_bytes(), &lower));
     if !resembles {
         return Ok(()); // a message of its own
     }
@@ -269,14 +276,25 @@ fn converse(exam: &Exam<'_>, line: &mut dyn Line, word: &dyn Fn() -> String, rep
     line.answer(&answer);
     let mut printed = || {
         line.heard(); // closes after a client that has finished
-        Printed { after: program.terminal.since(mark), sent: said.bytes.clone(), answer: answer.clone(), said: exam.last_words(&program) }
+        Printed {
+            after: program.terminal.since(mark),
+            sent: said.bytes.clone(),
+            answer: answer.clone(),
+            said: exam.last_words(&program),
+        }
     };
     exam.holds(Patience { idle: Duration::from_millis(2500), ..REPLY }, &[&program], || printed().shows_answer());
     Ok(printed())
 }
 
 /// What comes has to be printed.
-pub fn prints<'e>(exam: &'e Exam<'e>, mut open: impl FnMut() -> Result<Box<dyn Line + 'e>, Finding>, word: &dyn Fn() -> String, truth: Reply, lie: Reply) -> Answer {
+pub fn prints<'e>(
+    exam: &'e Exam<'e>,
+    mut open: impl FnMut() -> Result<Box<dyn Line + 'e>, Finding>,
+    word: &dyn Fn() -> String,
+    truth: Reply,
+    lie: Reply,
+) -> Answer {
     let lied = converse(exam, &mut *open()?, word, lie)?;
     if lied.shows_answer() {
         return Ok(());
@@ -291,9 +309,15 @@ pub fn prints<'e>(exam: &'e Exam<'e>, mut open: impl FnMut() -> Result<Box<dyn L
         let actual = format!("it prints {} instead{}", quoted(&without_line_ends(&own)), lied.said);
         (actual, "the client prints its own text, the one it sent: print what recv returned, as it was received")
     } else if lied.after.trim().is_empty() {
-        ("it prints nothing after the answer".to_owned() + &lied.said, "the reply is not shown: after sending call recv and print the text, the data that it returned")
+        (
+            "it prints nothing after the answer".to_owned() + &lied.said,
+            "the reply is not shown: after sending call recv and print the text, the data that it returned",
+        )
     } else {
-        (format!("it prints {} after the answer", quoted(lied.after.trim().as_bytes())), "a part of the answer is missing, or something else is printed: recv the whole reply (in a loop, with a large enough buffer), and print the received text itself")
+        (
+            format!("it prints {} after the answer", quoted(lied.after.trim().as_bytes())),
+            "a part of the answer is missing, or something else is printed: recv the whole reply (in a loop, with a large enough buffer), and print the received text itself",
+        )
     };
     Err(Finding::fail(expected, actual).hint(hint))
 }
@@ -322,8 +346,22 @@ pub fn reports_refused(exam: &Exam<'_>, good: &str) -> Answer {
 /// there when all is well.
 pub fn says_failure(text: &str, good: &str) -> bool {
     const SIGNS: [&str; 16] = [
-        "refus", "error", "fail", "cannot", "can't", "could not", "couldn't", "unable", "no server", "not running", "unavailable", "unreachable",
-        "traceback", "exception", "rechaz", "verbindung",
+        "refus",
+        "error",
+        "fail",
+        "cannot",
+        "can't",
+        "could not",
+        "couldn't",
+        "unable",
+        "no server",
+        "not running",
+        "unavailable",
+        "unreachable",
+        "traceback",
+        "exception",
+        "rechaz",
+        "verbindung",
     ];
     let lower = text.to_lowercase();
     if SIGNS.iter().any(|sign| lower.contains(sign)) {
@@ -331,7 +369,9 @@ pub fn says_failure(text: &str, good: &str) -> bool {
     }
     let shape = |line: &str| line.chars().filter(|c| c.is_alphabetic()).collect::<String>();
     let known: Vec<String> = good.lines().map(shape).collect();
-    text.lines().map(shape).filter(|line| line.chars().count() > 3).any(|line| !known.iter().any(|known| known.contains(&line) || line.contains(known.as_str()) && known.len() > 3))
+    text.lines().map(shape).filter(|line| line.chars().count() > 3).any(|line| {
+        !known.iter().any(|known| known.contains(&line) || line.contains(known.as_str()) && known.len() > 3)
+    })
 }
 
 /// What a person tries to end a program.

@@ -10,12 +10,25 @@ use std::collections::BTreeMap;
 use crate::grade::check::{Answer, Finding};
 
 /// Words after which a number is an id. `clients 3` counts, and is none.
-const NAMES: [&str; 12] = ["client", "id", "user", "no", "nr", "number", "num", "cliente", "kunde", "connection", "conn", "#"];
+const NAMES: [&str; 12] =
+    ["client", "id", "user", "no", "nr", "number", "num", "cliente", "kunde", "connection", "conn", "#"];
 
 /// Words that say that a line counts.
 const COUNTS: [&str; 14] = [
-    "active", "total", "count", "online", "connected clients", "clients connected", "clients:", "number of", "now", "currently", "aktiv", "activos",
-    "conectados", "remaining",
+    "active",
+    "total",
+    "count",
+    "online",
+    "connected clients",
+    "clients connected",
+    "clients:",
+    "number of",
+    "now",
+    "currently",
+    "aktiv",
+    "activos",
+    "conectados",
+    "remaining",
 ];
 
 /// What was seen of each client.
@@ -40,7 +53,10 @@ impl Seen {
             for (other, theirs) in self.ids.range(..n) {
                 // All of a client's ids agree with all of the other's.
                 if !ids.is_empty() && ids == theirs {
-                    let actual = format!("clients {other} and {n} (in the order in which they came) both have {}", ids.join(", "));
+                    let actual = format!(
+                        "clients {other} and {n} (in the order in which they came) both have {}",
+                        ids.join(", ")
+                    );
                     return Err(Finding::fail(format!("clients that come {how} have different ids"), actual).hint(
                         "an id is given twice: count up once for each client that is accepted, never down and not by the number of those present; \
                          in the accepting thread or with a lock (else it is a race), and in the parent, not in a forked child whose counter is a copy",
@@ -79,11 +95,20 @@ fn numbers_after_names(line: &str) -> Vec<String> {
                 continue;
             }
             let rest = &line[at + name.len()..];
-            let gap = rest.chars().take_while(|c| matches!(c, ' ' | ':' | '#' | '=' | '-' | '_' | '[' | '(' | '.')).map(char::len_utf8).sum::<usize>();
+            let gap = rest
+                .chars()
+                .take_while(|c| matches!(c, ' ' | ':' | '#' | '=' | '-' | '_' | '[' | '(' | '.'))
+                .map(char::len_utf8)
+                .sum::<usize>();
             let digits: String = rest[gap..].chars().take_while(char::is_ascii_digit).collect();
             let after = rest[gap + digits.len()..].chars().next();
             // `client 127.0.0.1`, `client 3f2a` are no numbers; a port is none.
-            let is_number = !digits.is_empty() && digits.len() <= 9 && !after.is_some_and(|c| c.is_alphanumeric() || c == '.' && rest[gap + digits.len() + 1..].starts_with(|c: char| c.is_ascii_digit()));
+            let is_number = !digits.is_empty()
+                && digits.len() <= 9
+                && !after.is_some_and(|c| {
+                    c.is_alphanumeric()
+                        || c == '.' && rest[gap + digits.len() + 1..].starts_with(|c: char| c.is_ascii_digit())
+                });
             if is_number {
                 numbers.push(format!("{name} {digits}"));
             }

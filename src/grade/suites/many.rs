@@ -27,7 +27,12 @@ pub const MULTICAST: [Check; 4] = [
 pub const BROADCAST: [Check; 3] = [
     Check::server("broadcast/receives", 35, broadcast_receives, "the receiver prints what is broadcast"),
     Check::server("broadcast/two-receivers", 30, broadcast_two, "two receivers on one host both get it"),
-    Check::client("broadcast/sends-broadcast", 35, sends_broadcast, "the sender sends to the broadcast address and its port"),
+    Check::client(
+        "broadcast/sends-broadcast",
+        35,
+        sends_broadcast,
+        "the sender sends to the broadcast address and its port",
+    ),
 ];
 
 /// Without a name in its command, a program has the lab's own group.
@@ -47,7 +52,12 @@ struct Target {
 fn group(exam: &Exam<'_>, command: Option<&str>) -> Result<Target, Finding> {
     on_own_network(exam)?;
     let named = match command.is_some_and(|command| command.contains("{group}")) {
-        true => Ipv4Addr::new(239, 10 + (exam.random() % 200) as u8, (exam.random() % 250) as u8, 1 + (exam.random() % 250) as u8),
+        true => Ipv4Addr::new(
+            239,
+            10 + (exam.random() % 200) as u8,
+            (exam.random() % 250) as u8,
+            1 + (exam.random() % 250) as u8,
+        ),
         false => DEFAULT_GROUP,
     };
     Ok(Target { named, all: vec![named] })
@@ -61,7 +71,9 @@ fn everyone(exam: &Exam<'_>) -> Result<Target, Finding> {
 fn on_own_network(exam: &Exam<'_>) -> Answer {
     match exam.job.isolation.has_network() {
         true => Ok(()),
-        false => Err(Finding::skip("multicast and broadcast are tried on a network of the check's own, which this system does not allow")),
+        false => Err(Finding::skip(
+            "multicast and broadcast are tried on a network of the check's own, which this system does not allow",
+        )),
     }
 }
 
@@ -107,11 +119,21 @@ fn joins_group(exam: &Exam<'_>) -> Answer {
     if exam.holds(REPLY, &[&server.program], joined) {
         return Ok(());
     }
-    let others: Vec<String> = groups().iter().map(|(interface, group)| format!("{group} on {interface}")).filter(|text| !text.starts_with("224.0.0.1 ")).collect();
+    let others: Vec<String> = groups()
+        .iter()
+        .map(|(interface, group)| format!("{group} on {interface}"))
+        .filter(|text| !text.starts_with("224.0.0.1 "))
+        .collect();
     let (actual, hint) = if others.is_empty() {
-        (format!("no group is joined{}", exam.last_words(&server.program)), "the receiver is no member: setsockopt IP_ADD_MEMBERSHIP (joinGroup, addMembership) joins the group, with its address in the request, and its result tells whether it did")
+        (
+            format!("no group is joined{}", exam.last_words(&server.program)),
+            "the receiver is no member: setsockopt IP_ADD_MEMBERSHIP (joinGroup, addMembership) joins the group, with its address in the request, and its result tells whether it did",
+        )
     } else {
-        (format!("joined is {}", others.join(", ")), "another group was joined than the one it is told: use the argument, the group's address")
+        (
+            format!("joined is {}", others.join(", ")),
+            "another group was joined than the one it is told: use the argument, the group's address",
+        )
     };
     Err(Finding::fail(format!("the receiver joins {} (/proc/net/igmp)", target.named), actual).hint(hint))
 }
@@ -125,17 +147,25 @@ fn hears(exam: &Exam<'_>, receivers: &[Server], target: &Target) -> Answer {
         }
         let program = &receiver.program;
         let said = exam.last_words(program);
-        let bound = program.sockets().into_iter().find(|row| row.local.port() == receiver.addr().port()).map(|row| row.local);
+        let bound =
+            program.sockets().into_iter().find(|row| row.local.port() == receiver.addr().port()).map(|row| row.local);
         let (actual, hint) = match (program.fate(), bound) {
-            (Some(fate), _) => (format!("{} {fate}{said}", program.name), causes::hint(&program.terminal.text()).unwrap_or(causes::UDP_ENDED)),
+            (Some(fate), _) => (
+                format!("{} {fate}{said}", program.name),
+                causes::hint(&program.terminal.text()).unwrap_or(causes::UDP_ENDED),
+            ),
             (_, Some(bound)) if bound.ip().is_loopback() => (
                 format!("nothing is printed: its socket is bound to {bound}{said}"),
                 "bound to 127.0.0.1 a socket gets only what is addressed to 127.0.0.1: bind to 0.0.0.0 (all addresses), or to the group",
             ),
-            (_, Some(_)) if !program.terminal.text().trim().is_empty() && says_something(exam, receiver) => {
-                (format!("the message is not printed{said}"), "something was received and its text is not shown: print the message itself, not only its size or sender")
-            }
-            _ => (format!("nothing is printed{said}"), "the datagram did not reach it, or its text is not printed: is it bound to this port, on all addresses, and is the group joined?"),
+            (_, Some(_)) if !program.terminal.text().trim().is_empty() && says_something(exam, receiver) => (
+                format!("the message is not printed{said}"),
+                "something was received and its text is not shown: print the message itself, not only its size or sender",
+            ),
+            _ => (
+                format!("nothing is printed{said}"),
+                "the datagram did not reach it, or its text is not printed: is it bound to this port, on all addresses, and is the group joined?",
+            ),
         };
         return Err(Finding::fail(format!("{} prints {token:?}", program.name), actual).hint(hint));
     }
@@ -145,7 +175,10 @@ fn hears(exam: &Exam<'_>, receivers: &[Server], target: &Target) -> Answer {
 /// Whether it printed something about what came.
 fn says_something(exam: &Exam<'_>, receiver: &Server) -> bool {
     let text = receiver.program.terminal.text();
-    text.contains(&network::OWN.to_string()) || text.contains("127.0.0.1") || text.contains("10") || says_port(&text, exam.port)
+    text.contains(&network::OWN.to_string())
+        || text.contains("127.0.0.1")
+        || text.contains("10")
+        || says_port(&text, exam.port)
 }
 
 fn two(exam: &Exam<'_>, target: &Target) -> Answer {
@@ -223,14 +256,17 @@ fn sends(exam: &Exam<'_>, target: &Target, what: &str, hint: &str) -> Answer {
     let program = exam.start("sender", command, &values(exam, target), &[])?;
     let finding = match client::first_words(exam, &program, &mut ears, || exam.token()) {
         Ok(said) if !said.bytes.is_empty() => return Ok(()),
-        Ok(_) => Finding::fail(String::new(), "an empty datagram came").hint("an empty message is sent: is it the variable into which the typed line was read?"),
+        Ok(_) => Finding::fail(String::new(), "an empty datagram came")
+            .hint("an empty message is sent: is it the variable into which the typed line was read?"),
         Err(finding) => finding,
     };
     let expected = format!("a datagram to {what}, port {}", exam.port);
     let trapped = ears.traps.iter().find_map(|ear| ear.local().ok().filter(|_| !ear.came().is_empty()));
     if let Some(trap) = trapped {
         let actual = format!("the datagram was sent to {trap}, one host alone");
-        return Err(Finding::fail(expected, actual).hint(format!("this is unicast to one host (localhost): send to {what}")));
+        return Err(
+            Finding::fail(expected, actual).hint(format!("this is unicast to one host (localhost): send to {what}"))
+        );
     }
     let own = causes::hint(&program.terminal.text()).map_or_else(|| hint.to_owned(), str::to_owned);
     Err(Finding::fail(expected, finding.actual).hint(own))
@@ -239,11 +275,21 @@ fn sends(exam: &Exam<'_>, target: &Target, what: &str, hint: &str) -> Answer {
 fn sends_to_group(exam: &Exam<'_>) -> Answer {
     let target = group(exam, exam.job.submission.client.as_deref())?;
     let what = format!("the group's address, {}", target.named);
-    sends(exam, &target, &what, "nothing reached the group: is it sent to the group and the port it is told (the arguments, the port through htons), not to others written into the program?")
+    sends(
+        exam,
+        &target,
+        &what,
+        "nothing reached the group: is it sent to the group and the port it is told (the arguments, the port through htons), not to others written into the program?",
+    )
 }
 
 fn sends_broadcast(exam: &Exam<'_>) -> Answer {
     let target = everyone(exam)?;
     let what = "the broadcast address (255.255.255.255, or the network's own)";
-    sends(exam, &target, what, "nothing was broadcast on this port: is SO_BROADCAST set (at SOL_SOCKET) before sending, and the port the one it is told?")
+    sends(
+        exam,
+        &target,
+        what,
+        "nothing was broadcast on this port: is SO_BROADCAST set (at SOL_SOCKET) before sending, and the port the one it is told?",
+    )
 }

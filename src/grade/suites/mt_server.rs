@@ -19,9 +19,19 @@ const ROUNDS: usize = 8;
 
 pub const CHECKS: [Check; 5] = [
     Check::server("mt-server/answers", 20, answers, "each message is answered by a reply that contains it"),
-    Check::server("mt-server/serves-at-once", 20, serves_at_once, "a client is served while others are connected and silent"),
+    Check::server(
+        "mt-server/serves-at-once",
+        20,
+        serves_at_once,
+        "a client is served while others are connected and silent",
+    ),
     Check::server("mt-server/twenty-clients", 20, twenty_clients, "twenty clients are connected, and each is served"),
-    Check::server("mt-server/no-cross-talk", 20, no_cross_talk, "a client gets the answers to its own messages, and nobody else's"),
+    Check::server(
+        "mt-server/no-cross-talk",
+        20,
+        no_cross_talk,
+        "a client gets the answers to its own messages, and nobody else's",
+    ),
     Check::server("mt-server/survives-reset", 20, survives_reset, "a client that vanishes does not end the server"),
 ];
 
@@ -55,7 +65,12 @@ fn twenty_clients(exam: &Exam<'_>) -> Answer {
 }
 
 /// All connect, then the last asks first; all stay to the end.
-pub fn last_first(exam: &Exam<'_>, server: &Server, count: usize, say: fn(&Exam<'_>, &Server, &Stream) -> Answer) -> Answer {
+pub fn last_first(
+    exam: &Exam<'_>,
+    server: &Server,
+    count: usize,
+    say: fn(&Exam<'_>, &Server, &Stream) -> Answer,
+) -> Answer {
     let clients = crowd(exam, server, count)?;
     for (at, client) in clients.iter().enumerate().rev() {
         say(exam, server, client).map_err(|finding| {
@@ -105,11 +120,19 @@ fn no_cross_talk(exam: &Exam<'_>) -> Answer {
             ));
         }
         if !answered {
-            let missing = clients.iter().zip(&words).position(|(client, words)| !contains(&client.received(), words[round].as_bytes()));
+            let missing = clients
+                .iter()
+                .zip(&words)
+                .position(|(client, words)| !contains(&client.received(), words[round].as_bytes()));
             let at = missing.unwrap_or(0);
             let (silence, _) = exam.silence(&server, Some(&clients[at]));
             let tail = clients[at].received();
-            let actual = format!("client {} sent {:?} and got {}; {silence}", at + 1, words[at][round], quoted(&tail[tail.len().saturating_sub(60)..]));
+            let actual = format!(
+                "client {} sent {:?} and got {}; {silence}",
+                at + 1,
+                words[at][round],
+                quoted(&tail[tail.len().saturating_sub(60)..])
+            );
             return Err(Finding::fail("clients that talk at the same time are all answered", actual).hint(
                 "when all talk at once an answer is lost: a shared buffer, field or socket is overwritten by another client's thread, or needs a lock",
             ));

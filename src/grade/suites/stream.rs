@@ -76,7 +76,8 @@ pub fn until_read(exam: &Exam<'_>, server: &Server, stream: &Stream) {
     let brief = Patience { idle: std::time::Duration::from_millis(600), ..SETTLE };
     exam.holds(brief, &[&server.program], || {
         let rows = sockets();
-        let theirs = rows.iter().find(|row| row.remote.port() == local.port() && row.local.port() == server.addr().port());
+        let theirs =
+            rows.iter().find(|row| row.remote.port() == local.port() && row.local.port() == server.addr().port());
         theirs.is_some_and(|row| row.unread == 0)
     });
 }

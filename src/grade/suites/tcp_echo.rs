@@ -20,16 +20,46 @@ const STALLED: usize = 15;
 pub const CHECKS: [Check; 12] = [
     Check::server("tcp-echo/echoes", 20, echoes, "what a client sends comes back to it"),
     Check::server("tcp-echo/echoes-again", 10, echoes_again, "many messages on one connection come back, each of them"),
-    Check::server("tcp-echo/echoes-split", 10, echoes_split, "a message comes back whole however TCP divides the stream"),
-    Check::server("tcp-echo/echoes-large", 10, echoes_large, "1 MiB comes back without a byte lost, also to a client that reads slowly"),
+    Check::server(
+        "tcp-echo/echoes-split",
+        10,
+        echoes_split,
+        "a message comes back whole however TCP divides the stream",
+    ),
+    Check::server(
+        "tcp-echo/echoes-large",
+        10,
+        echoes_large,
+        "1 MiB comes back without a byte lost, also to a client that reads slowly",
+    ),
     Check::server("tcp-echo/echoes-binary", 10, echoes_binary, "bytes of every value come back unchanged"),
-    Check::server("tcp-echo/serves-next-client", 10, serves_next_client, "when a client has gone, the next one is served"),
+    Check::server(
+        "tcp-echo/serves-next-client",
+        10,
+        serves_next_client,
+        "when a client has gone, the next one is served",
+    ),
     Check::server("tcp-echo/survives-reset", 10, survives_reset, "a client that vanishes does not end the server"),
-    Check::server("tcp-echo/closes-after-client", 10, closes_after_client, "when a client has finished, the server closes its connection"),
+    Check::server(
+        "tcp-echo/closes-after-client",
+        10,
+        closes_after_client,
+        "when a client has finished, the server closes its connection",
+    ),
     Check::client("tcp-echo/client-sends", 15, client_sends, "what is typed into the client reaches the server, whole"),
-    Check::client("tcp-echo/client-prints-echo", 15, client_prints_echo, "the client prints what the server sends back"),
+    Check::client(
+        "tcp-echo/client-prints-echo",
+        15,
+        client_prints_echo,
+        "the client prints what the server sends back",
+    ),
     Check::client("tcp-echo/client-ends", 10, client_ends, "when its input ends, or it is told to, the client ends"),
-    Check::client("tcp-echo/client-reports-refused", 10, client_reports_refused, "when no server listens, the client says so"),
+    Check::client(
+        "tcp-echo/client-reports-refused",
+        10,
+        client_reports_refused,
+        "when no server listens, the client says so",
+    ),
 ];
 
 fn say(exam: &Exam<'_>, server: &Server, stream: &Stream) -> Answer {
@@ -67,7 +97,8 @@ fn echoes_again(exam: &Exam<'_>) -> Answer {
     let reply = ask(exam, &server, &client, &short, &short)?;
     if contains(&reply, &long.as_bytes()[20..40]) && mark > 0 {
         let actual = format!("the reply is {}", quoted(&reply));
-        let hint = "what an earlier message left in the buffer comes back too: send only as many bytes as recv returned";
+        let hint =
+            "what an earlier message left in the buffer comes back too: send only as many bytes as recv returned";
         return Err(Finding::fail(format!("{short:?} comes back alone"), actual).hint(hint));
     }
     Ok(())
@@ -141,7 +172,15 @@ fn compare(sent: &[u8], got: &[u8]) -> Compared {
 }
 
 /// Waits until `sent` has come back, line ends and additions aside.
-fn comes_back(exam: &Exam<'_>, server: &Server, client: &Stream, mark: usize, sent: &[u8], added: &[u8], what: &str) -> Answer {
+fn comes_back(
+    exam: &Exam<'_>,
+    server: &Server,
+    client: &Stream,
+    mark: usize,
+    sent: &[u8],
+    added: &[u8],
+    what: &str,
+) -> Answer {
     let got = || undecorated(client.received().get(mark..).unwrap_or_default(), added);
     let least = without_line_ends(sent).len();
     loop {
@@ -200,7 +239,9 @@ fn echoes_large(exam: &Exam<'_>) -> Answer {
     let added = decoration(exam, &server, &client)?;
     let mut text = Vec::with_capacity(LARGE);
     while text.len() < LARGE {
-        text.extend(format!("{:08x}-{}{}{}{}\n", text.len(), exam.token(), exam.token(), exam.token(), exam.token()).bytes());
+        text.extend(
+            format!("{:08x}-{}{}{}{}\n", text.len(), exam.token(), exam.token(), exam.token(), exam.token()).bytes(),
+        );
     }
     let mark = client.count();
     client.pause();
@@ -214,7 +255,14 @@ fn echoes_large(exam: &Exam<'_>) -> Answer {
     });
     client.resume();
     let answer = comes_back(exam, &server, &client, mark, &text, &added, "1 MiB in lines");
-    if all { answer } else { answer.map_err(|finding| Finding { actual: format!("the server stopped reading before all was sent; {}", finding.actual), ..finding }) }
+    if all {
+        answer
+    } else {
+        answer.map_err(|finding| Finding {
+            actual: format!("the server stopped reading before all was sent; {}", finding.actual),
+            ..finding
+        })
+    }
 }
 
 fn echoes_binary(exam: &Exam<'_>) -> Answer {
@@ -258,8 +306,13 @@ fn closes_after_client(exam: &Exam<'_>) -> Answer {
         return Ok(());
     }
     let (_, hint) = exam.silence(&server, Some(&client));
-    let hint = if hint == causes::SPINS { hint } else { "when recv returns 0 bytes the client has finished: close the client's socket then" };
-    Err(Finding::fail("after the client's FIN the server closes too (FIN)", "the connection stays open at the server").hint(hint))
+    let hint = if hint == causes::SPINS {
+        hint
+    } else {
+        "when recv returns 0 bytes the client has finished: close the client's socket then"
+    };
+    Err(Finding::fail("after the client's FIN the server closes too (FIN)", "the connection stays open at the server")
+        .hint(hint))
 }
 
 fn client_sends(exam: &Exam<'_>) -> Answer {
@@ -280,7 +333,11 @@ fn client_ends(exam: &Exam<'_>) -> Answer {
         return Ok(());
     }
     let spins = program.activity().busy;
-    let actual = format!("it goes on after Ctrl-D, quit, exit, an empty line and bye{}{}", if spins { ", using the processor" } else { "" }, exam.last_words(&program));
+    let actual = format!(
+        "it goes on after Ctrl-D, quit, exit, an empty line and bye{}{}",
+        if spins { ", using the processor" } else { "" },
+        exam.last_words(&program)
+    );
     let hint = if spins {
         "the client's loop never ends: when reading the keyboard returns the end (EOF: fgets NULL, input raises EOFError) or recv returns 0, leave it"
     } else {

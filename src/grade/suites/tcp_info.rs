@@ -12,10 +12,20 @@ use crate::grade::peer::{Dial, Stream};
 use crate::grade::proc::Proto;
 
 pub const CHECKS: [Check; 5] = [
-    Check::server("tcp-info/listens-on-port", 20, listens_on_port, "the server listens on the port it is told, over TCP"),
+    Check::server(
+        "tcp-info/listens-on-port",
+        20,
+        listens_on_port,
+        "the server listens on the port it is told, over TCP",
+    ),
     Check::server("tcp-info/prints-ip", 20, prints_ip, "it prints the client's IP address"),
     Check::server("tcp-info/prints-port", 20, prints_port, "it prints the client's port"),
-    Check::server("tcp-info/serves-many", 20, serves_many, "it prints the address of every client, one after the other"),
+    Check::server(
+        "tcp-info/serves-many",
+        20,
+        serves_many,
+        "it prints the address of every client, one after the other",
+    ),
     Check::server("tcp-info/survives-reset", 20, survives_reset, "a client that vanishes does not end the server"),
 ];
 
@@ -35,7 +45,12 @@ struct Visit {
 fn visit(exam: &Exam<'_>, server: &Server, name: &str) -> Result<Visit, Finding> {
     let mark = server.program.terminal.mark();
     // Neither the server's address nor one of its parts.
-    let own = IpAddr::from(Ipv4Addr::new(127, 20 + (exam.random() % 80) as u8, 100 + (exam.random() % 90) as u8, 2 + (exam.random() % 90) as u8));
+    let own = IpAddr::from(Ipv4Addr::new(
+        127,
+        20 + (exam.random() % 80) as u8,
+        100 + (exam.random() % 90) as u8,
+        2 + (exam.random() % 90) as u8,
+    ));
     let is_loopback_4 = matches!(server.addr().ip(), IpAddr::V4(ip) if ip.is_loopback());
     let how = Dial { from: is_loopback_4.then_some(own), ..Dial::default() };
     let stream = exam.dial_how(server, name, how)?;
@@ -95,7 +110,11 @@ fn named(exam: &Exam<'_>, server: &Server, name: &str) -> Answer {
         hint
     };
     let expected = format!("the terminal names {name}, {}", visit.from);
-    Err(Finding::fail(expected, silence.replace("no answer: the server has read it, and waits", "nothing of it is printed")).hint(hint))
+    Err(Finding::fail(
+        expected,
+        silence.replace("no answer: the server has read it, and waits", "nothing of it is printed"),
+    )
+    .hint(hint))
 }
 
 fn serves_many(exam: &Exam<'_>) -> Answer {
@@ -105,7 +124,8 @@ fn serves_many(exam: &Exam<'_>) -> Answer {
             let hint = if n > 1 && finding.hint == causes::ENDED {
                 "the server ends after its first client: accept, print and close in a loop".to_owned()
             } else if n > 1 && finding.hint == causes::NOT_ACCEPTING {
-                "nobody accepts a second client: accept must stand inside the loop, and the listening socket stays open".to_owned()
+                "nobody accepts a second client: accept must stand inside the loop, and the listening socket stays open"
+                    .to_owned()
             } else {
                 finding.hint
             };

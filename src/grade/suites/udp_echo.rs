@@ -21,18 +21,45 @@ pub const CHECKS: [Check; 9] = [
     Check::server("udp-echo/replies-to-sender", 10, replies_to_sender, "each answer goes to the client that sent"),
     Check::server("udp-echo/replies-from-port", 10, replies_from_port, "answers come from the port that was asked"),
     Check::server("udp-echo/keeps-boundaries", 10, keeps_boundaries, "one datagram is answered by one datagram"),
-    Check::server("udp-echo/echoes-1472", 10, echoes_1472, "a datagram of 1,472 bytes, a full Ethernet frame, comes back whole"),
-    Check::server("udp-echo/keeps-serving", 10, keeps_serving, "the server goes on after each datagram, empty ones and vanished clients too"),
+    Check::server(
+        "udp-echo/echoes-1472",
+        10,
+        echoes_1472,
+        "a datagram of 1,472 bytes, a full Ethernet frame, comes back whole",
+    ),
+    Check::server(
+        "udp-echo/keeps-serving",
+        10,
+        keeps_serving,
+        "the server goes on after each datagram, empty ones and vanished clients too",
+    ),
     Check::client("udp-echo/client-sends", 10, client_sends, "what is typed into the client reaches the server, whole"),
-    Check::client("udp-echo/client-prints-echo", 10, client_prints_echo, "the client prints what the server sends back"),
-    Check::client("udp-echo/client-survives-loss", 10, client_survives_loss, "when a datagram is lost the client does not wait for ever"),
+    Check::client(
+        "udp-echo/client-prints-echo",
+        10,
+        client_prints_echo,
+        "the client prints what the server sends back",
+    ),
+    Check::client(
+        "udp-echo/client-survives-loss",
+        10,
+        client_survives_loss,
+        "when a datagram is lost the client does not wait for ever",
+    ),
 ];
 
 /// Sends one, and waits for a reply that `fits`.
-fn ask(exam: &Exam<'_>, server: &Server, client: &Datagrams, bytes: &[u8], fits: impl Fn(&[u8]) -> bool) -> Result<Datagram, Option<Datagram>> {
+fn ask(
+    exam: &Exam<'_>,
+    server: &Server,
+    client: &Datagrams,
+    bytes: &[u8],
+    fits: impl Fn(&[u8]) -> bool,
+) -> Result<Datagram, Option<Datagram>> {
     let before = client.came().len();
     let _ = client.send(bytes, server.addr());
-    let came = |fits: &dyn Fn(&[u8]) -> bool| client.came().into_iter().skip(before).find(|datagram| fits(&datagram.bytes));
+    let came =
+        |fits: &dyn Fn(&[u8]) -> bool| client.came().into_iter().skip(before).find(|datagram| fits(&datagram.bytes));
     exam.until(REPLY, &[&server.program], || came(&fits)).ok_or_else(|| came(&|_| true))
 }
 
@@ -82,8 +109,9 @@ fn replies_to_sender(exam: &Exam<'_>) -> Answer {
         let other = &clients[1 - n];
         if other.came().iter().any(|datagram| contains(&datagram.bytes, token.as_bytes())) {
             let actual = format!("client {} sent {token:?}, and client {} received the answer", n + 1, 2 - n);
-            return Err(Finding::fail("each answer goes to the client that sent", actual)
-                .hint("the answer must go to the address that recvfrom gave for this datagram, not to the first client's"));
+            return Err(Finding::fail("each answer goes to the client that sent", actual).hint(
+                "the answer must go to the address that recvfrom gave for this datagram, not to the first client's",
+            ));
         }
         if let Err(reply) = reply {
             if reply.is_some() {
@@ -92,8 +120,14 @@ fn replies_to_sender(exam: &Exam<'_>) -> Answer {
                 continue;
             }
             let (actual, hint, _) = silence(exam, &server);
-            let hint = if n == 1 { "the second client gets no answer: connect makes a UDP socket deaf to all but one sender; use sendto with the address that recvfrom gave, for every other client too" } else { hint };
-            return Err(Finding::fail(format!("client {} sends {token:?} and gets an answer", n + 1), actual).hint(hint));
+            let hint = if n == 1 {
+                "the second client gets no answer: connect makes a UDP socket deaf to all but one sender; use sendto with the address that recvfrom gave, for every other client too"
+            } else {
+                hint
+            };
+            return Err(
+                Finding::fail(format!("client {} sends {token:?} and gets an answer", n + 1), actual).hint(hint)
+            );
         }
     }
     Ok(())
@@ -123,7 +157,8 @@ fn keeps_boundaries(exam: &Exam<'_>) -> Answer {
     for text in &sent {
         let _ = client.send(text.as_bytes(), server.addr());
     }
-    let missing = || sent.iter().find(|text| !client.came().iter().any(|datagram| is_same(text.as_bytes(), &datagram.bytes)));
+    let missing =
+        || sent.iter().find(|text| !client.came().iter().any(|datagram| is_same(text.as_bytes(), &datagram.bytes)));
     if exam.holds(REPLY, &[&server.program], || missing().is_none()) {
         return Ok(());
     }
@@ -193,13 +228,17 @@ fn client_survives_loss(exam: &Exam<'_>) -> Answer {
         // A client that edits lines itself shows what is typed, letter by
         // letter.
         let said = program.terminal.since(mark);
-        let says = said.lines().map(str::trim).any(|line| line.chars().any(char::is_alphanumeric) && !word.contains(line));
+        let says =
+            said.lines().map(str::trim).any(|line| line.chars().any(char::is_alphanumeric) && !word.contains(line));
         program.is_over() || line.count() > sent || says
     });
     if goes_on {
         return Ok(());
     }
-    let actual = format!("for 16 s it neither sends again, nor says anything, nor takes the next line, nor ends{}", exam.last_words(&program));
+    let actual = format!(
+        "for 16 s it neither sends again, nor says anything, nor takes the next line, nor ends{}",
+        exam.last_words(&program)
+    );
     Err(Finding::fail("after a lost datagram the client goes on or gives up", actual).hint(
         "the reply may be lost, and recvfrom waits for ever: set a timeout (settimeout, SO_RCVTIMEO, setSoTimeout, setTimeout), then try again or say that it is lost",
     ))

@@ -27,7 +27,12 @@ struct Sender {
 }
 
 fn sender(exam: &Exam<'_>, server: &Server, name: &str) -> Result<Sender, Finding> {
-    let own = Ipv4Addr::new(127, 20 + (exam.random() % 80) as u8, 100 + (exam.random() % 90) as u8, 2 + (exam.random() % 90) as u8);
+    let own = Ipv4Addr::new(
+        127,
+        20 + (exam.random() % 80) as u8,
+        100 + (exam.random() % 90) as u8,
+        2 + (exam.random() % 90) as u8,
+    );
     let socket = match server.addr().ip() {
         IpAddr::V4(ip) if ip.is_loopback() => Datagrams::open(name, SocketAddr::new(own.into(), 0), &exam.transcript)
             .map_err(|cause| unable("open a socket", &cause))?,

@@ -15,7 +15,8 @@ use crate::grade::transcript::quoted;
 const LARGE: usize = 12 << 20;
 
 fn bytes(exam: &Exam<'_>, count: usize) -> Vec<u8> {
-    let mut bytes: Vec<u8> = std::iter::repeat_with(|| exam.random().to_le_bytes()).take(count / 8 + 1).flatten().collect();
+    let mut bytes: Vec<u8> =
+        std::iter::repeat_with(|| exam.random().to_le_bytes()).take(count / 8 + 1).flatten().collect();
     bytes.truncate(count);
     bytes
 }
@@ -42,7 +43,8 @@ fn listed<'a>(exam: &'a Exam<'a>) -> Result<(Room<'a>, User, usize), Finding> {
 
 pub fn lists(exam: &Exam<'_>) -> Answer {
     let (room, user, mark) = listed(exam)?;
-    let missing = || room.files.iter().find(|file| !user.since(mark).contains(&file.name)).map(|file| file.name.clone());
+    let missing =
+        || room.files.iter().find(|file| !user.since(mark).contains(&file.name)).map(|file| file.name.clone());
     if room.sees(&user, || missing().is_none()) {
         return Ok(());
     }
@@ -84,13 +86,17 @@ impl Fetched<'_> {
 
     fn saved(&self) -> Option<PathBuf> {
         let new = self.new_files();
-        let same_name = |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&self.file().name));
+        let same_name =
+            |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&self.file().name));
         let same_bytes = |path: &&PathBuf| fs::read(path).is_ok_and(|bytes| bytes == self.file().content);
         new.iter().find(same_name).or_else(|| new.iter().find(same_bytes)).cloned()
     }
 
     fn is_exact(&self) -> bool {
-        self.new_files().iter().any(|path| fs::metadata(path).is_ok_and(|about| about.len() == self.file().content.len() as u64) && fs::read(path).is_ok_and(|bytes| bytes == self.file().content))
+        self.new_files().iter().any(|path| {
+            fs::metadata(path).is_ok_and(|about| about.len() == self.file().content.len() as u64)
+                && fs::read(path).is_ok_and(|bytes| bytes == self.file().content)
+        })
     }
 
     /// Waits until it is saved, whole; or as far as it will ever be.
@@ -136,7 +142,13 @@ pub fn downloads_exact(exam: &Exam<'_>) -> Answer {
         let (got, wanted) = (fs::read(&path).unwrap_or_default(), &fetched.file().content);
         let same = got.iter().zip(wanted).take_while(|(a, b)| a == b).count();
         let around = |bytes: &[u8]| quoted(&bytes[same.min(bytes.len())..bytes.len().min(same + 12)]);
-        let actual = format!("{} of {} bytes were saved; the first difference is at byte {same}: {} where {} was shared", got.len(), wanted.len(), around(&got), around(wanted));
+        let actual = format!(
+            "{} of {} bytes were saved; the first difference is at byte {same}: {} where {} was shared",
+            got.len(),
+            wanted.len(),
+            around(&got),
+            around(wanted)
+        );
         let hint = if same == got.len() {
             "the end of the file is missing: the last block is shorter than a whole one; send and read until the announced length is reached"
         } else {
@@ -153,12 +165,15 @@ pub fn saves_in_user_folder(exam: &Exam<'_>) -> Answer {
     let Some(path) = fetched.saved() else { return Err(fetched.not_saved()) };
     let dir = &fetched.user.program.dir;
     let inside = path.strip_prefix(dir).unwrap_or(&path);
-    let in_own = inside.parent().is_some_and(|folder| folder.components().any(|part| part.as_os_str().to_string_lossy() == fetched.user.name));
+    let in_own = inside
+        .parent()
+        .is_some_and(|folder| folder.components().any(|part| part.as_os_str().to_string_lossy() == fetched.user.name));
     if in_own {
         return Ok(());
     }
     let expected = format!("the file is saved in a folder named {}", fetched.user.name);
-    Err(Finding::fail(expected, format!("it is saved as {}", inside.display())).hint("make a folder with the user's name (mkdir, if it is not there) and save the file in this directory"))
+    Err(Finding::fail(expected, format!("it is saved as {}", inside.display()))
+        .hint("make a folder with the user's name (mkdir, if it is not there) and save the file in this directory"))
 }
 
 /// A number with or without marks between its thousands.
@@ -181,7 +196,12 @@ pub fn reports_size(exam: &Exam<'_>) -> Answer {
         return Err(fetched.not_saved());
     }
     let expected = format!("the size of the download is reported: {size} bytes");
-    Err(fetched.room.not_told(&fetched.user, fetched.mark, expected, "say how many bytes were received and saved: the size in bytes, not in kilobytes, and not the number of pieces"))
+    Err(fetched.room.not_told(
+        &fetched.user,
+        fetched.mark,
+        expected,
+        "say how many bytes were received and saved: the size in bytes, not in kilobytes, and not the number of pieces",
+    ))
 }
 
 pub fn crosses_network(exam: &Exam<'_>) -> Answer {
@@ -205,7 +225,9 @@ pub fn chats_while_downloading(exam: &Exam<'_>) -> Answer {
     let [alice, bob, carol] = users.as_slice() else { return Ok(()) };
     let down = alice.relay.down_total();
     room.types(alice, "get", &[("file", room.files[0].name.clone())]);
-    exam.holds(Patience { idle: Duration::from_secs(1), ..REPLY }, &[&room.server.program, &alice.program], || alice.relay.down_total() > down);
+    exam.holds(Patience { idle: Duration::from_secs(1), ..REPLY }, &[&room.server.program, &alice.program], || {
+        alice.relay.down_total() > down
+    });
     alice.relay.hold();
     let (text, mark) = (exam.token(), carol.mark());
     room.says(bob, &text);
@@ -214,5 +236,7 @@ pub fn chats_while_downloading(exam: &Exam<'_>) -> Answer {
     if heard {
         return Ok(());
     }
-    Err(Finding::note("while one user's download waits, what another says does not arrive: the server sends the whole file before it does anything else"))
+    Err(Finding::note(
+        "while one user's download waits, what another says does not arrive: the server sends the whole file before it does anything else",
+    ))
 }

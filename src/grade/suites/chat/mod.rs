@@ -25,13 +25,28 @@ const fn check(id: &'static str, points: u32, run: fn(&Exam<'_>) -> Answer, requ
 }
 
 pub const CHECKS: [Check; 23] = [
-    check("chat/prints-client-address", 5, prints_client_address, "the server prints each client's IP address and port"),
+    check(
+        "chat/prints-client-address",
+        5,
+        prints_client_address,
+        "the server prints each client's IP address and port",
+    ),
     check("chat/welcomes", 5, welcomes, "who connects is welcomed"),
     check("chat/welcome-crosses-network", 5, welcome_crosses, "the welcome comes from the server"),
     check("chat/announces-join", 5, announces_join, "the others are told who has joined"),
     check("chat/announces-leave", 5, announces_leave, "the others are told who has left"),
-    check("chat/announces-vanished", 5, announces_vanished, "the others are told that a client has left that vanished without a word"),
-    check("chat/survives-vanished", 5, survives_vanished, "a client that vanishes ends neither the server nor the chat"),
+    check(
+        "chat/announces-vanished",
+        5,
+        announces_vanished,
+        "the others are told that a client has left that vanished without a word",
+    ),
+    check(
+        "chat/survives-vanished",
+        5,
+        survives_vanished,
+        "a client that vanishes ends neither the server nor the chat",
+    ),
     check("chat/sends-many", 5, sends_many, "a user sends many messages, and all arrive"),
     check("chat/broadcasts-to-others", 5, broadcasts, "a message to everyone reaches all others"),
     check("chat/not-to-sender", 5, not_to_sender, "a message to everyone does not come back to its sender"),
@@ -42,9 +57,19 @@ pub const CHECKS: [Check; 23] = [
     check("chat/counts-files", 5, files::counts, "the client shows how many files there are"),
     check("chat/downloads-exact", 5, files::downloads_exact, "a downloaded file is the server's, byte for byte"),
     check("chat/saves-in-user-folder", 5, files::saves_in_user_folder, "it is saved in a folder named after the user"),
-    check("chat/reports-size", 5, files::reports_size, "the client reports the size of what it has downloaded, in bytes"),
+    check(
+        "chat/reports-size",
+        5,
+        files::reports_size,
+        "the client reports the size of what it has downloaded, in bytes",
+    ),
     check("chat/file-crosses-network", 5, files::crosses_network, "the file's bytes come over the connection"),
-    check("chat/chats-while-downloading", 0, files::chats_while_downloading, "the others go on chatting while somebody downloads"),
+    check(
+        "chat/chats-while-downloading",
+        0,
+        files::chats_while_downloading,
+        "the others go on chatting while somebody downloads",
+    ),
     check("chat/reports-server-loss", 5, reports_server_loss, "when the server goes away, the client says so"),
     check("chat/reports-no-server", 5, reports_no_server, "when no server listens, the client says so"),
     check("chat/two-servers-refused", 0, two_servers, "a second server on the same port is refused"),
@@ -60,13 +85,19 @@ fn prints_client_address(exam: &Exam<'_>) -> Answer {
     let terminal = &room.server.program.terminal;
     let mark = terminal.mark();
     let user = room.enter(&room.new_name())?;
-    let Some(from) = user.relay.sources().first().copied() else { return Err(Finding::skip("the client did not connect")) };
+    let Some(from) = user.relay.sources().first().copied() else {
+        return Err(Finding::skip("the client did not connect"));
+    };
     let both = || says_ip(&terminal.since(mark), from.ip()) && says_port(&terminal.since(mark), from.port());
     if room.sees(&user, both) {
         return Ok(());
     }
     let text = terminal.since(mark);
-    let finding = if says_ip(&text, from.ip()) { wrong_port(exam, &room.server, from, &text) } else { wrong_ip(exam, &room.server, from, &text) };
+    let finding = if says_ip(&text, from.ip()) {
+        wrong_port(exam, &room.server, from, &text)
+    } else {
+        wrong_ip(exam, &room.server, from, &text)
+    };
     Err(Finding { expected: format!("the server's terminal shows the client's address and port, {from}"), ..finding })
 }
 
@@ -100,7 +131,20 @@ fn has_words(text: &str) -> bool {
 
 /// Whether a text greets, in some languages.
 fn greets(text: &str) -> bool {
-    const WORDS: [&str; 12] = ["welcome", "hello", "willkommen", "hallo", "bienvenid", "bienvenue", "bonjour", "hola", "benvenut", "ciao", "bem-vind", "greetings"];
+    const WORDS: [&str; 12] = [
+        "welcome",
+        "hello",
+        "willkommen",
+        "hallo",
+        "bienvenid",
+        "bienvenue",
+        "bonjour",
+        "hola",
+        "benvenut",
+        "ciao",
+        "bem-vind",
+        "greetings",
+    ];
     let lower = text.to_lowercase();
     WORDS.iter().any(|word| lower.contains(word))
 }
@@ -128,7 +172,8 @@ fn welcome_crosses(exam: &Exam<'_>) -> Answer {
     }
     let expected = "nothing of the welcome is shown before the server's words come through";
     if greets(&new.before) {
-        let actual = format!("with the server's words held back the client shows {}", quoted(new.before.trim().as_bytes()));
+        let actual =
+            format!("with the server's words held back the client shows {}", quoted(new.before.trim().as_bytes()));
         return Err(Finding::fail(expected, actual).hint("the welcome is made by the client itself: the server has to send it, and the client to print what it received"));
     }
     Err(room.not_told(&new.user, 0, expected.to_owned(), "no welcome comes from the server"))
@@ -196,7 +241,11 @@ fn survives_vanished(exam: &Exam<'_>) -> Answer {
     room.settle(&[alice, bob]);
     let hint = "one client's end ended the server, or left a dead client in its list: catch the error of recv and of send for this client only, take it off the list, and go on";
     room.all_hear(alice, &[bob], "after two clients have vanished", hint)?;
-    let new = room.enter(&room.new_name()).map_err(|finding| Finding { expected: format!("after two clients have vanished {}", finding.expected), hint: hint.to_owned(), ..finding })?;
+    let new = room.enter(&room.new_name()).map_err(|finding| Finding {
+        expected: format!("after two clients have vanished {}", finding.expected),
+        hint: hint.to_owned(),
+        ..finding
+    })?;
     room.all_hear(bob, &[alice, &new], "after two clients have vanished and one has come", hint)
 }
 
@@ -215,7 +264,8 @@ fn broadcasts(exam: &Exam<'_>) -> Answer {
     let users = room.enter_all(4)?;
     let hint = "not all others get a message to everyone: send it to each client in the list but the sender, from the first to the last";
     for at in [0, 3] {
-        let others: Vec<&User> = users.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, user)| user).collect();
+        let others: Vec<&User> =
+            users.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, user)| user).collect();
         room.all_hear(&users[at], &others, "four users", hint)?;
     }
     Ok(())
@@ -232,7 +282,12 @@ fn not_to_sender(exam: &Exam<'_>) -> Answer {
     let mark = bob.mark();
     room.says(alice, &text);
     if !room.shows(bob, mark, &text) {
-        return Err(room.not_told(bob, mark, format!("{} sees {text:?}", bob.name), "a message to everyone does not reach the others"));
+        return Err(room.not_told(
+            bob,
+            mark,
+            format!("{} sees {text:?}", bob.name),
+            "a message to everyone does not reach the others",
+        ));
     }
     room.settle(&[alice, bob]);
     let own = alice.program.terminal.text().matches(&text).count();
@@ -244,7 +299,8 @@ fn not_to_sender(exam: &Exam<'_>) -> Answer {
         return Ok(());
     }
     let actual = format!("the server sent {text:?} back to {}, who wrote it", alice.name);
-    Err(Finding::fail("the sender does not get its own message", actual).hint("leave out the sender when a message goes to all: compare the sockets, not the names"))
+    Err(Finding::fail("the sender does not get its own message", actual)
+        .hint("leave out the sender when a message goes to all: compare the sockets, not the names"))
 }
 
 fn private(exam: &Exam<'_>, room: &Room<'_>, from: &User, to: &User) -> Result<String, Finding> {
@@ -255,7 +311,9 @@ fn private(exam: &Exam<'_>, room: &Room<'_>, from: &User, to: &User) -> Result<S
     }
     let expected = format!("{} tells {} {text:?} in private, and {} sees it", from.name, to.name, to.name);
     let came_back = if from.was_sent(&text) { " It went back to its sender." } else { "" };
-    let hint = format!("a private message does not reach its recipient: find the name in the list of users as it was given (== or equals, not `is`; same case), and send to that user's socket.{came_back}");
+    let hint = format!(
+        "a private message does not reach its recipient: find the name in the list of users as it was given (== or equals, not `is`; same case), and send to that user's socket.{came_back}"
+    );
     Err(room.not_told(to, mark, expected, &hint))
 }
 
@@ -324,8 +382,12 @@ fn reports_server_loss(exam: &Exam<'_>) -> Answer {
             }
         }
         let actual = match user.program.fate() {
-            Some(fate) => format!("{}'s client {fate}, and shows {}", user.name, quoted(user.since(*mark).trim().as_bytes())),
-            None => format!("{}'s client goes on, and shows {}", user.name, quoted(user.since(*mark).trim().as_bytes())),
+            Some(fate) => {
+                format!("{}'s client {fate}, and shows {}", user.name, quoted(user.since(*mark).trim().as_bytes()))
+            }
+            None => {
+                format!("{}'s client goes on, and shows {}", user.name, quoted(user.since(*mark).trim().as_bytes()))
+            }
         };
         return Err(Finding::fail("the server is killed, and the client says that it is gone", actual).hint(
             "when recv returns 0 bytes (or fails) the server has gone: the client must print that, in the thread that reads, and end; silence leaves its user in the dark",
@@ -370,14 +432,17 @@ fn reports_no_server(exam: &Exam<'_>) -> Answer {
 fn two_servers(exam: &Exam<'_>) -> Answer {
     let room = room(exam)?;
     let second = room.second_server()?;
-    let refused = || second.is_over() || !second.terminal.text().is_empty() && causes::hint(&second.terminal.text()).is_some();
+    let refused =
+        || second.is_over() || !second.terminal.text().is_empty() && causes::hint(&second.terminal.text()).is_some();
     if exam.holds(REPLY, &[&second], refused) {
         return Ok(());
     }
     exam.holds(Patience { idle: SETTLED, ..REPLY }, &[&second], || false);
     let shares = second.sockets().iter().any(|row| row.is_open() && row.local.port() == room.server.addr().port());
     if shares {
-        return Err(Finding::note("a second server listens on the same port (SO_REUSEPORT): clients are divided between the two, and cannot talk to each other"));
+        return Err(Finding::note(
+            "a second server listens on the same port (SO_REUSEPORT): clients are divided between the two, and cannot talk to each other",
+        ));
     }
     if says_failure(&second.terminal.text(), &room.server.program.terminal.text()) {
         return Ok(());

@@ -122,12 +122,22 @@ impl<'a> Room<'a> {
         let port = match (&client, is_given) {
             (Some(_), _) => exam.port,
             (None, true) => 0,
-            (None, false) => return Err(Finding::skip("the client's port is fixed, and without a network of its own nothing can be put between it and the server")),
+            (None, false) => {
+                return Err(Finding::skip(
+                    "the client's port is fixed, and without a network of its own nothing can be put between it and the server",
+                ));
+            }
         };
-        let own = IpAddr::from(Ipv4Addr::new(127, 20 + (exam.random() % 80) as u8, 100 + (exam.random() % 90) as u8, 2 + (exam.random() % 90) as u8));
+        let own = IpAddr::from(Ipv4Addr::new(
+            127,
+            20 + (exam.random() % 80) as u8,
+            100 + (exam.random() % 90) as u8,
+            2 + (exam.random() % 90) as u8,
+        ));
         let from = matches!(self.server.addr().ip(), IpAddr::V4(ip) if ip.is_loopback()).then_some(own);
         let way = Way { name, client: client.clone(), server: self.here.clone(), port, to: self.server.addr(), from };
-        let relay = Relay::open(&way, &exam.transcript).map_err(|cause| unable("put a relay between client and server", &cause))?;
+        let relay = Relay::open(&way, &exam.transcript)
+            .map_err(|cause| unable("put a relay between client and server", &cause))?;
         Ok((relay, client))
     }
 
@@ -149,7 +159,8 @@ impl<'a> Room<'a> {
                 Some(fate) => format!("the client {fate}{said}"),
                 None => format!("the client does not connect{said}"),
             };
-            let hint = causes::hint(&user.program.terminal.text()).unwrap_or("the client must connect to the host and port it is given, and stay");
+            let hint = causes::hint(&user.program.terminal.text())
+                .unwrap_or("the client must connect to the host and port it is given, and stay");
             return Err(Finding::fail(format!("{name} enters the chat"), actual).hint(hint));
         }
         self.settle(&[&user]);
@@ -260,7 +271,8 @@ impl User {
 fn start_server(exam: &Exam<'_>, name: &str, files: &[Planted]) -> Result<Program, Finding> {
     let dir = exam.copy()?;
     let shared = plant(&dir, files).map_err(|cause| unable("plant files", &cause))?;
-    let env: Vec<(String, String)> = VARIABLES.iter().map(|variable| ((*variable).to_owned(), shared.display().to_string())).collect();
+    let env: Vec<(String, String)> =
+        VARIABLES.iter().map(|variable| ((*variable).to_owned(), shared.display().to_string())).collect();
     let command = words(exam.job.submission.server.as_deref().unwrap_or_default()).unwrap_or_default();
     exam.start_in(name, &filled(&command, &[("port", exam.port.to_string()), ("host", "127.0.0.1".into())]), &dir, &env)
 }
@@ -272,7 +284,13 @@ pub fn start_client(exam: &Exam<'_>, name: &str, port: u16, place: Option<&Place
     let command = words(exam.job.submission.client.as_deref().unwrap_or_default()).unwrap_or_default();
     let values = [("user", name.to_owned()), ("port", port.to_string()), ("host", "127.0.0.1".to_owned())];
     let command = filled(&command, &values);
-    let start = crate::grade::program::Start { name, words: &command, dir: &dir, env: &[], confined: exam.job.isolation.has_network() };
+    let start = crate::grade::program::Start {
+        name,
+        words: &command,
+        dir: &dir,
+        env: &[],
+        confined: exam.job.isolation.has_network(),
+    };
     let transcript = &exam.transcript;
     let started = match place {
         Some(place) => place.inside(|| Program::start(&start, transcript)).and_then(|started| started),
