@@ -44,6 +44,10 @@ impl Verdict {
     }
 }
 
+/// How a skip begins whose reason is the grader's own failure: it says nothing
+/// about the program, and the whole report is no grade.
+pub const GRADER_FAILED: &str = "the grader failed: ";
+
 /// Why a check did not simply pass.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -73,10 +77,22 @@ impl Finding {
         Finding { verdict: Verdict::Skip, expected: String::new(), actual: why.into(), hint: String::new() }
     }
 
+    /// The grader itself could not go on.
+    pub fn broken(what: impl std::fmt::Display) -> Finding {
+        Finding::skip(format!("{GRADER_FAILED}{what}"))
+    }
+
     /// Says where to look.
     pub fn hint(mut self, hint: impl Into<String>) -> Finding {
         self.hint = hint.into();
         self
+    }
+}
+
+impl Graded {
+    /// The grader's own failure, if it could not try this one.
+    pub fn grader_failed(&self) -> Option<&str> {
+        self.actual.as_deref().filter(|actual| self.verdict == Verdict::Skip && actual.starts_with(GRADER_FAILED))
     }
 }
 

@@ -19,7 +19,7 @@ use super::submission::Submission;
 use super::suites;
 
 /// A folder's submission, or its name and why there is none.
-pub type Entry = std::result::Result<Submission, (String, Error)>;
+pub type Entry = std::result::Result<Submission, Box<(String, Error)>>;
 
 /// Between two looks at the files of a watched folder.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -100,7 +100,7 @@ impl Report {
 /// Reads a folder's submission.
 pub fn read(dir: &Path) -> Entry {
     let name = dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned());
-    Submission::read(dir).map_err(|error| (name, error))
+    Submission::read(dir).map_err(|error| Box::new((name, error)))
 }
 
 /// The strongest isolation that the system allows, or the one asked for.
@@ -166,13 +166,15 @@ impl Class {
     fn grade_one(&self, entry: &Entry) -> Report {
         let submission = match entry {
             Ok(submission) => submission,
-            Err((name, error)) => return Report::unread(name, error, self.seed),
+            Err(unread) => return Report::unread(&unread.0, &unread.1, self.seed),
         };
         let began = Instant::now();
         let (mut checks, mut error) = (Vec::new(), None);
         if let Err(cause) = self.judge(submission, &mut checks) {
             error = Some(cause);
         }
+        let failed = checks.iter().find_map(|check| check.grader_failed().map(|failed| format!("{}: {failed}", check.id)));
+        error = error.or(failed);
         let order = suites::all(&submission.lab);
         checks.sort_by_key(|graded: &Graded| order.iter().position(|check| check.id == graded.id));
         let commands = [("server", &submission.server), ("client", &submission.client)];
@@ -202,7 +204,7 @@ impl Class {
             only: self.only.clone(),
             isolation: self.isolation,
             scratch: scratch.path().canonicalize().map_err(told)?,
-            width: if self.jobs.min(self.submissions.len()) > 1 { 2 } else { 4 },
+            width: if self.jobs.min(self.submissions.len()) > 1 { 2 } else { 5 },
             troubles: Troubles::default(),
         };
         let mut child = judge::command(self.isolation, false).and_then(|mut command| command.spawn()).map_err(told)?;

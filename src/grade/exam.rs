@@ -469,5 +469,5 @@ fn plain(cause: &io::Error) -> String {
 
 /// What the grader itself could not do.
 pub fn unable(what: &str, cause: &io::Error) -> Finding {
-    Finding::skip(format!("the grader cannot {what}: {}", plain(cause)))
+    Finding::broken(format_args!("it cannot {what}: {}", plain(cause)))
 }

@@ -387,14 +387,14 @@ fn attempt(job: &Job, check: &Check, number: usize) -> Tried {
     // A thread of its own: a network belongs to a thread.
     let tried = thread::scope(|scope| scope.spawn(|| alone(job, check, &room)).join());
     let _ = std::fs::remove_dir_all(&room);
-    tried.unwrap_or_else(|_| Tried::without_programs(Finding::skip("the grader itself failed in this check")))
+    tried.unwrap_or_else(|_| Tried::without_programs(Finding::broken("in this check")))
 }
 
 fn alone(job: &Job, check: &Check, room: &Path) -> Tried {
     if job.isolation.has_network()
         && let Err(cause) = network::enter_new()
     {
-        return Tried::without_programs(Finding::skip(format!("no network of its own could be made: {cause}")));
+        return Tried::without_programs(Finding::broken(format_args!("no network of its own could be made: {cause}")));
     }
     let held = match ports::hold(job, check.id) {
         Ok(held) => held,
@@ -402,7 +402,7 @@ fn alone(job: &Job, check: &Check, room: &Path) -> Tried {
     };
     let exam = Exam::new(job, check.id, room.to_owned(), held.port());
     let answer = catch_unwind(AssertUnwindSafe(|| (check.run)(&exam)))
-        .unwrap_or_else(|_| Err(Finding::skip("the grader itself failed in this check")));
+        .unwrap_or_else(|_| Err(Finding::broken("in this check")));
     Tried { finding: answer.err(), transcript: exam.transcript.entries() }
 }
 
@@ -446,7 +446,7 @@ fn build(job: &Job) -> io::Result<Option<Finding>> {
 /// Reads what a judge says.
 pub fn listen(output: impl BufRead, mut heard: impl FnMut(Said)) {
     for line in output.lines().map_while(Result::ok) {
-        heard(serde_json::from_str(&line).unwrap_or_else(|_| Said::Broken(line)));
+        heard(serde_json::from_str(&line).unwrap_or(Said::Broken(line)));
     }
 }
 

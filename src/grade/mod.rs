@@ -179,7 +179,7 @@ impl Args {
         };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let jobs = self.jobs.unwrap_or(processors).max(1);
-        let dir_named = self.lab().is_none() || self.dir != PathBuf::from(".");
+        let dir_named = self.lab().is_none() || self.dir.as_os_str() != ".";
         Ok(Class {
             submissions,
             isolation,
@@ -248,11 +248,10 @@ impl Args {
             entries.extend(folders.iter().map(|folder| class::read(folder)));
         }
         // One alone that cannot be read: nothing can be graded.
-        match entries.as_mut_slice() {
-            [only @ Err(_)] => Err(std::mem::replace(only, Err((String::new(), nothing_to_grade(""))))
-                .err()
-                .map_or_else(|| nothing_to_grade(""), |(_, error)| error)),
-            _ => Ok(entries),
+        match <[class::Entry; 1]>::try_from(entries) {
+            Ok([Err(unread)]) => Err(unread.1),
+            Ok([only]) => Ok(vec![only]),
+            Err(entries) => Ok(entries),
         }
     }
 

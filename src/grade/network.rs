@@ -24,6 +24,7 @@ const REQUEST_AND_ACK: u16 = 1 | 4;
 const CREATE: u16 = 0x400 | 0x200;
 const LO: i32 = 1;
 const ETH0: i32 = 2;
+const FAR: i32 = 3;
 const UP: u32 = 1;
 
 /// Gives this thread, and whatever it starts, a new network.
@@ -51,16 +52,19 @@ impl Kernel {
     }
 
     fn add_cable(&self) -> io::Result<()> {
-        let mut far = link(0, UP);
+        let mut far = link(FAR, 0);
         attribute(&mut far, 3, b"far0\0");
         let (mut data, mut info) = (Vec::new(), Vec::new());
         attribute(&mut data, 1, &far);
         attribute(&mut info, 1, b"veth");
         attribute(&mut info, 2, &data);
-        let mut cable = link(ETH0, UP);
+        let mut cable = link(ETH0, 0);
         attribute(&mut cable, 3, b"eth0\0");
         attribute(&mut cable, 18, &info);
         self.ask(NEW_LINK, CREATE, &cable)?;
+        // An end comes up only when the other is there.
+        self.ask(NEW_LINK, 0, &link(FAR, UP))?;
+        self.ask(NEW_LINK, 0, &link(ETH0, UP))?;
 
         let mut address = vec![2, 24, 0, 0];
         address.extend(ETH0.to_ne_bytes());

@@ -3,11 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::room::{Planted, Room, User};
 use crate::grade::check::{Answer, Finding};
-use crate::grade::exam::{Exam, Patience, REPLY};
+use crate::grade::exam::Exam;
 use crate::grade::suites::info::says_number;
 use crate::grade::transcript::quoted;
 
@@ -223,12 +222,9 @@ pub fn chats_while_downloading(exam: &Exam<'_>) -> Answer {
     let room = Room::open(exam, vec![named(exam, "bin", LARGE)])?;
     let users = room.enter_all(3)?;
     let [alice, bob, carol] = users.as_slice() else { return Ok(()) };
-    let down = alice.relay.down_total();
-    room.types(alice, "get", &[("file", room.files[0].name.clone())]);
-    exam.holds(Patience { idle: Duration::from_secs(1), ..REPLY }, &[&room.server.program, &alice.program], || {
-        alice.relay.down_total() > down
-    });
     alice.relay.hold();
+    room.types(alice, "get", &[("file", room.files[0].name.clone())]);
+    room.settle(&[alice]);
     let (text, mark) = (exam.token(), carol.mark());
     room.says(bob, &text);
     let heard = room.shows(carol, mark, &text);
