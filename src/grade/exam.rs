@@ -14,7 +14,7 @@ use super::files;
 use super::judge::Job;
 use super::peer::{Datagrams, Dial, End, Stream};
 use super::proc::{Proto, Row, sockets};
-use super::program::{Program, Start};
+use super::program::{Program, Start, has_overrun};
 use super::submission::{filled, words};
 use super::transcript::{Transcript, shortened, visible};
 
@@ -240,6 +240,10 @@ impl<'a> Exam<'a> {
         dir: &Path,
         env: &[(String, String)],
     ) -> Result<Program, Finding> {
+        if has_overrun() {
+            return Err(Finding::fail("the program runs with a few processes", "it started hundreds of them, and was ended")
+                .hint("fork (or starting a process) stands in a loop that every child runs on in: a child must leave the loop"));
+        }
         let start = Start { name, words, dir, env, confined: self.job.isolation.has_network() };
         Program::start(&start, &self.transcript).map_err(|cause| unable("start the program", &cause))
     }

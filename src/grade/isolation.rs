@@ -96,12 +96,27 @@ impl Isolation {
         }
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
         mount(Some("proc"), "/proc", Some("proc"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, None::<&str>)?;
+        limit_processes();
         mount(Some("scratch"), scratch, Some("tmpfs"), MsFlags::MS_NOSUID, Some(SCRATCH_BYTES))?;
         fill(scratch)?;
         let held = File::open(scratch)?;
         let layered = layer_over(scratch)?;
         protect(&layered)?;
         bring_back(scratch, &held)
+    }
+}
+
+/// The most processes and threads in this world, where the kernel counts them
+/// for each (since Linux 6.14). Elsewhere this would change the whole system,
+/// so it is left alone there; RLIMIT_NPROC holds all users but root.
+const MAX_PROCESSES: &str = "3000";
+
+fn limit_processes() {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map(|part| part.trim().parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (6, 14) {
+        let _ = fs::write("/proc/sys/kernel/pid_max", MAX_PROCESSES);
     }
 }
 

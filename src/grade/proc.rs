@@ -63,6 +63,12 @@ fn pids() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// How many processes there are in this world, dead ones too: one call tells,
+/// however many they are.
+pub fn count() -> usize {
+    pids().count()
+}
+
 /// This process's children, dead ones too.
 pub fn children() -> Vec<i32> {
     let own = std::process::id().cast_signed();

@@ -109,6 +109,10 @@ impl Program {
         let total = self.terminal.counter();
         let body = move || {
             while !watch.over.load(Ordering::Acquire) {
+                if has_overrun() {
+                    *locked(&watch.broke) = Some(OVERRUN_WORDS.to_owned());
+                    return;
+                }
                 let activity = locked(&tree).activity();
                 watch.most_memory.fetch_max(activity.memory, Ordering::Relaxed);
                 if let Some(why) = too_much(&activity, total()) {
@@ -210,6 +214,30 @@ fn too_much(activity: &Activity, printed: u64) -> Option<String> {
         return Some(format!("started more than {MAX_PROCESSES} processes, and was ended"));
     }
     (printed > MAX_OUTPUT).then(|| format!("printed more than {} MiB, and was ended", MAX_OUTPUT >> 20))
+}
+
+/// More processes than all programs of a submission, in all checks that run at
+/// the same time, have a use for.
+const MAX_ALL: usize = 700;
+
+/// What is said of a program that multiplies.
+const OVERRUN_WORDS: &str = "started hundreds of processes, and was ended";
+
+static OVERRUN: AtomicBool = AtomicBool::new(false);
+
+/// Whether a program has multiplied without end. What does that cannot be
+/// ended one by one; as the first process of its world this one may end all
+/// others in one call, which none can escape by forking. Nothing more is
+/// started then.
+pub fn has_overrun() -> bool {
+    if std::process::id() == 1 && proc::count() > MAX_ALL {
+        OVERRUN.store(true, Ordering::Release);
+    }
+    let has = OVERRUN.load(Ordering::Acquire);
+    if has {
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    }
+    has
 }
 
 /// Until none is left: while one is killed, another may be born. Those that

@@ -36,30 +36,22 @@ impl Lines {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Submission {
     /// The folder's name, or the lab's.
-    #[serde(skip_deserializing)]
     pub name: String,
     /// The folder.
-    #[serde(skip_deserializing)]
     pub dir: PathBuf,
     /// The lab.
     pub lab: String,
     /// How the server is started; the receiver, where a lab has one.
-    #[serde(default)]
     pub server: Option<String>,
     /// How the client is started; the sender, where a lab has one.
-    #[serde(default)]
     pub client: Option<String>,
     /// What is run first, once.
-    #[serde(default)]
     pub build: Option<String>,
     /// The port that is written into the programs.
-    #[serde(default)]
     pub port: Option<u16>,
     /// What a person types in this client.
-    #[serde(default)]
     pub commands: BTreeMap<String, Lines>,
     /// Whether it is said in the folder's own file.
-    #[serde(skip)]
     pub from_file: bool,
 }
 

@@ -170,6 +170,10 @@ fn keeps_boundaries(exam: &Exam<'_>) -> Answer {
         return Err(Finding::fail(expected, actual).hint(hint));
     }
     let actual = format!("datagrams of these lengths come back: {}", lengths.join(", "));
+    if !came.iter().any(|datagram| sent.iter().any(|text| contains(&datagram.bytes, text.as_bytes()))) {
+        return Err(Finding::fail(expected, format!("{actual}; none of them is the same as one that was sent"))
+            .hint("the bytes differ: send back the same, unchanged bytes that recvfrom gave"));
+    }
     Err(Finding::fail(expected, actual).hint(
         "boundaries are lost: each recvfrom is one datagram and each sendto another; answer each at once, with its own bytes alone, not joined with earlier or later ones",
     ))
