@@ -102,7 +102,7 @@ impl Waiting {
             let activity = program.activity();
             busy |= activity.busy;
             used += activity.cpu_ns;
-            over &= activity.processes == 0;
+            over &= activity.processes == 0 && program.is_over();
         }
         let worked = Duration::from_nanos(used.saturating_sub(self.used.unwrap_or(used)));
         self.used = Some(used);

@@ -97,21 +97,27 @@ impl Tree {
             let is_member = self.known.contains(&process)
                 || *pid == self.root
                 || members.contains(&stat.parent)
-                || (!self.strangers.contains(&process) && self.bears_mark(*pid));
+                || self.bears_mark(*pid, process);
             if is_member {
                 self.known.insert(process);
                 members.insert(*pid);
-            } else {
-                self.strangers.insert(process);
             }
         }
         members.into_iter().collect()
     }
 
-    fn bears_mark(&self, pid: i32) -> bool {
+    fn bears_mark(&mut self, pid: i32, process: Process) -> bool {
+        if self.strangers.contains(&process) {
+            return false;
+        }
         let wanted = format!("{MARK}={}", self.mark);
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+        let bears = environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
+        // In the middle of execve it has none: it is looked at again.
+        if !bears && !environment.is_empty() {
+            self.strangers.insert(process);
+        }
+        bears
     }
 
     /// What the tree is doing.

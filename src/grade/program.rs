@@ -21,6 +21,9 @@ use super::transcript::Transcript;
 /// gets some hundred megabytes further.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
+/// Between looks that have to agree.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
+
 /// The most memory of all its processes.
 const MAX_MEMORY: u64 = 2 << 30;
 
@@ -161,7 +164,15 @@ impl Program {
 
     /// Whether nothing of it runs any more.
     pub fn is_over(&self) -> bool {
-        self.exited().is_some() && self.tree().alive().is_empty()
+        // What forks to become a daemon may slip through one look at the
+        // processes, between its parent's end and its own beginning.
+        self.exited().is_some()
+            && (0..3).all(|look| {
+                if look > 0 {
+                    thread::sleep(BETWEEN_LOOKS);
+                }
+                self.tree().alive().is_empty()
+            })
     }
 
     /// Why the grader ended it, if it grew too large.
