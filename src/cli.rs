@@ -13,6 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::compare;
 use crate::error::{Attempt, Error, Status};
+#[cfg(target_os = "linux")]
+use crate::grade;
 use crate::handouts;
 use crate::labs::stage::Stage;
 use crate::labs::{self, Lab, Role};
@@ -127,6 +129,19 @@ enum Command {
   netlab compare --link sim --rate 1mbit --queue 20 --one-way --pcap link.pcap
   netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
     Compare(compare::Args),
+    /// Judge a program that somebody else wrote, or a class of them
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Examples:
+  netlab grade tcp-echo --server \"python3 server.py {port}\"
+  netlab grade capitalize-server --server \"java Server\" --build \"javac Server.java\" --port 5605
+  netlab grade submissions/ --jobs 2 --csv grades.csv --html grades.html
+  netlab grade tcp-echo --list
+
+Exit status: 0 all passed, 1 something failed, 2 the grader could not run.")]
+    Grade(grade::Args),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    GradeStep(grade::judge::Step),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -171,6 +186,8 @@ impl Command {
             Command::Chat(args) => Some(("chat", args)),
             Command::Load(_) | Command::Compare(_) | Command::Demo | Command::Labs(_) => None,
             Command::Completions { .. } | Command::Man { .. } => None,
+            #[cfg(target_os = "linux")]
+            Command::Grade(_) | Command::GradeStep(_) => None,
         }
     }
 }
@@ -185,6 +202,13 @@ pub fn main() -> ExitCode {
         (Command::Compare(args), _) => run_compare(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
+        #[cfg(target_os = "linux")]
+        (Command::Grade(args), _) => told(&cli.output, "grade", grade_programs(&cli.output, args)),
+        #[cfg(target_os = "linux")]
+        (Command::GradeStep(step), _) => {
+            let code = step.run(io::stdin().lock(), &mut io::stdout());
+            return ExitCode::from(u8::try_from(code).unwrap_or(2));
+        }
         _ => demo(&cli.output),
     };
     ExitCode::from(status as u8)
@@ -285,6 +309,17 @@ impl Output {
             When::Auto => anstream::AutoStream::choice(&std::io::stdout()),
         }
     }
+}
+
+/// Results on standard output, progress on standard error.
+#[cfg(target_os = "linux")]
+fn grade_programs(output: &Output, args: &grade::Args) -> anyhow::Result<Status> {
+    let color = output.color() != ColorChoice::Never;
+    // Who reads the beginning only has not asked for a failure.
+    let out = |text: &str| drop(std::io::stdout().write_all(text.as_bytes()));
+    let aside = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
+    let desk = grade::Desk { json: output.json, color, quiet: output.quiet, out: &out, aside: &aside };
+    Ok(args.run(&desk)?)
 }
 
 fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {

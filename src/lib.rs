@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `main` | parse, choose a reporter, run, exit status |
 //! | [`cli`] | the commands, and the match that runs them |
+//! | `grade` | the judge of other people's programs |
 //! | [`compare`] | TCP and UDP side by side |
 //! | [`labs`] | one file a lab: what is said on a connection |
 //! | [`load`] | a thousand clients at once, against an echo server |
@@ -30,6 +31,8 @@ pub mod cli;
 pub mod compare;
 pub mod error;
 pub mod framing;
+#[cfg(target_os = "linux")]
+pub mod grade;
 pub mod handouts;
 pub mod labs;
 pub mod link;

@@ -1,0 +1,462 @@
+//! One submission, judged in a process of its own: whatever its programs do
+//! to this process, the class is graded on.
+//!
+//! ```text
+//! netlab grade ── grade-step room ── grade-step judge ── grade-step launch = python3 server.py
+//!  the class      enters a world      init of that world,   becomes the program
+//!                 of its own          the checks, the peers
+//! ```
+//! A job goes in on standard input as JSON, each verdict comes out on standard
+//! output as a line of JSON.
+
+use std::io::{self, BufRead, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use super::check::{Check, Finding, Graded, Verdict};
+use super::exam::{Exam, Patience};
+use super::isolation::Isolation;
+use super::launch::Launch;
+use super::submission::{Submission, words};
+use super::{causes, files, network, ports, suites};
+
+/// A failure is tried this often again, on the same seed.
+const REPEATS: usize = 3;
+
+/// How long the build may take: sleeping, working.
+const BUILD: Patience = Patience { idle: Duration::from_secs(30), cpu: Duration::from_secs(150) };
+
+/// What is to be judged.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// What, and how it is started.
+    pub submission: Submission,
+    /// Its folder's absolute path.
+    pub dir: PathBuf,
+    /// Whether that folder was named, or is just where netlab was called.
+    pub dir_named: bool,
+    /// What the tokens come from.
+    pub seed: u64,
+    /// Only these checks.
+    pub only: Vec<String>,
+    /// How far it is apart.
+    pub isolation: Isolation,
+    /// Its scratch folder.
+    pub scratch: PathBuf,
+    /// How many checks at the same time.
+    pub width: usize,
+    /// What went wrong at every start.
+    #[serde(skip)]
+    pub troubles: Troubles,
+}
+
+/// A program that never gets ready fails each check in the same way: after
+/// three times it is known, and nobody waits again.
+#[derive(Debug, Default)]
+pub struct Troubles {
+    count: AtomicUsize,
+    was_ready: AtomicBool,
+    finding: Mutex<Option<Finding>>,
+}
+
+impl Troubles {
+    /// It did get ready.
+    pub fn ready(&self) {
+        self.was_ready.store(true, Ordering::Relaxed);
+    }
+
+    /// It did not.
+    pub fn met(&self, finding: Finding) -> Finding {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        *self.finding.lock().unwrap_or_else(PoisonError::into_inner) = Some(finding.clone());
+        finding
+    }
+
+    /// Those who tried at the same time have the same experience a moment
+    /// later: it counts as a repetition.
+    fn gather(&self) {
+        for _ in 0..150 {
+            if self.is_certain() || self.count.load(Ordering::Relaxed) == 0 || self.was_ready.load(Ordering::Relaxed) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn is_certain(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > REPEATS && !self.was_ready.load(Ordering::Relaxed)
+    }
+
+    /// What is known already.
+    pub fn known(&self) -> Result<(), Finding> {
+        if !self.is_certain() {
+            return Ok(());
+        }
+        self.finding.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Job {
+    /// The copy, built, from which each program gets its own.
+    pub fn master(&self) -> PathBuf {
+        self.scratch.join("master")
+    }
+
+    /// The checks to try.
+    pub fn checks(&self) -> Vec<&'static Check> {
+        suites::checks(&self.submission, &self.only)
+    }
+
+    fn fill(&self, scratch: &Path) -> io::Result<()> {
+        let master = scratch.join("master");
+        match files::copy_tree(&self.dir, &master) {
+            Err(_) if !self.dir_named && !self.names_a_file() => {
+                // Called from some large folder that has nothing to do with
+                // the programs.
+                let _ = std::fs::remove_dir_all(&master);
+                std::fs::create_dir_all(&master)
+            }
+            copied => copied,
+        }
+    }
+
+    fn names_a_file(&self) -> bool {
+        let submission = &self.submission;
+        let commands = [&submission.server, &submission.client, &submission.build];
+        commands
+            .into_iter()
+            .flatten()
+            .filter_map(|command| words(command))
+            .flatten()
+            .any(|word| self.dir.join(&word).exists() && !Path::new(&word).is_absolute())
+    }
+
+    /// The command that tries one check again.
+    fn replay(&self, id: &str) -> String {
+        let quote = |text: &str| shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned());
+        let submission = &self.submission;
+        let mut command = String::from("netlab grade");
+        if submission.from_file {
+            command.push_str(&format!(" {}", quote(&submission.dir.to_string_lossy())));
+        } else {
+            command.push_str(&format!(" {}", submission.lab));
+            if self.dir_named {
+                command.push_str(&format!(" --dir {}", quote(&submission.dir.to_string_lossy())));
+            }
+            let texts =
+                [("--build", &submission.build), ("--server", &submission.server), ("--client", &submission.client)];
+            for (option, text) in texts {
+                if let Some(text) = text {
+                    command.push_str(&format!(" {option} {}", quote(text)));
+                }
+            }
+            if let Some(port) = submission.port {
+                command.push_str(&format!(" --port {port}"));
+            }
+        }
+        format!("{command} --only {id} --seed {}", self.seed)
+    }
+}
+
+/// What a judge says, a line each.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Said {
+    /// This world can be had.
+    Possible,
+    /// A verdict.
+    Graded(Box<Graded>),
+    /// The grader could not go on.
+    Broken(String),
+    /// That was all.
+    Done,
+}
+
+/// One process of the chain.
+#[derive(Debug, clap::Args)]
+pub struct Step {
+    #[command(subcommand)]
+    which: Which,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Which {
+    /// Enter a world and start the judge in it
+    Room {
+        isolation: Isolation,
+        /// Only try whether it can be had
+        #[arg(long)]
+        probe: bool,
+    },
+    /// Judge what standard input says
+    Judge {
+        isolation: Isolation,
+        #[arg(long)]
+        probe: bool,
+    },
+    /// Become a program
+    Launch(Launch),
+}
+
+impl Step {
+    /// Runs it; the exit status.
+    pub fn run(&self, input: impl Read, out: &mut (impl Write + Send)) -> i32 {
+        let result = match &self.which {
+            Which::Room { isolation, probe } => room(*isolation, *probe),
+            Which::Judge { isolation, probe: true } => probe(*isolation, out),
+            Which::Judge { .. } => judge(input, out),
+            Which::Launch(launch) => return launch.run(),
+        };
+        match result {
+            Ok(()) => 0,
+            Err(cause) => {
+                let _ = say(out, &Said::Broken(cause.to_string()));
+                2
+            }
+        }
+    }
+}
+
+fn say(out: &mut impl Write, said: &Said) -> io::Result<()> {
+    let mut line = serde_json::to_vec(said)?;
+    line.push(b'\n');
+    out.write_all(&line)?;
+    out.flush()
+}
+
+/// Enters the world, starts the judge in it, and sweeps up what it leaves.
+/// Standard input and output pass through.
+fn room(isolation: Isolation, probe: bool) -> io::Result<()> {
+    // When the class is stopped, so is this, and with it all below.
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    prctl::set_child_subreaper(true)?;
+    let program = std::env::current_exe()?;
+    isolation.enter()?;
+    let mut command = Command::new(program);
+    command.args(["grade-step", "judge", name(isolation)]);
+    if probe {
+        command.arg("--probe");
+    }
+    let status = command.spawn()?.wait()?;
+    sweep();
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("the judge ended: {status}"))) }
+}
+
+/// The isolation's name on the command line.
+pub fn name(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Full => "full",
+        Isolation::Network => "network",
+        Isolation::None => "none",
+    }
+}
+
+/// Ends every process that became this one's child because its own parents
+/// are gone.
+fn sweep() {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        let children = super::proc::children();
+        if children.is_empty() {
+            return;
+        }
+        for pid in children {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
+        }
+    }
+}
+
+fn probe(isolation: Isolation, out: &mut impl Write) -> io::Result<()> {
+    let scratch = tempfile::tempdir()?;
+    isolation.furnish(scratch.path(), |_| Ok(()))?;
+    if isolation.has_network() {
+        network::enter_new()?;
+    }
+    say(out, &Said::Possible)?;
+    std::mem::forget(scratch); // under a layer by now: nothing of it is left
+    Ok(())
+}
+
+fn judge(mut input: impl Read, out: &mut (impl Write + Send)) -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    prctl::set_child_subreaper(true)?;
+    let mut text = String::new();
+    input.read_to_string(&mut text)?;
+    let job: Job = serde_json::from_str(&text)?;
+    job.isolation.furnish(&job.scratch, |scratch| job.fill(scratch))?;
+    std::env::set_current_dir(&job.scratch)?;
+    let broken = build(&job)?;
+    let checks = job.checks();
+    let (sender, verdicts) = channel();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..job.width.clamp(1, checks.len().max(1)) {
+            let (job, checks, next, sender, broken) = (&job, &checks, &next, sender.clone(), &broken);
+            scope.spawn(move || work(job, checks, next, broken.as_ref(), &sender));
+        }
+        drop(sender);
+        for graded in verdicts {
+            say(out, &Said::Graded(Box::new(graded)))?;
+        }
+        io::Result::Ok(())
+    })?;
+    say(out, &Said::Done)
+}
+
+/// Takes checks until none is left.
+fn work(job: &Job, checks: &[&'static Check], next: &AtomicUsize, broken: Option<&Finding>, sender: &Sender<Graded>) {
+    while let Some(check) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let graded = match broken {
+            Some(finding) => told(job, check, &Tried::without_programs(finding.clone()), Duration::ZERO),
+            None => graded(job, check),
+        };
+        if sender.send(graded).is_err() {
+            return;
+        }
+    }
+}
+
+/// One try of a check, and what was seen.
+struct Tried {
+    finding: Option<Finding>,
+    transcript: Vec<super::transcript::Entry>,
+}
+
+impl Tried {
+    fn without_programs(finding: Finding) -> Tried {
+        Tried { finding: Some(finding), transcript: vec![] }
+    }
+
+    fn passed(&self) -> bool {
+        self.finding.as_ref().is_none_or(|finding| finding.verdict == Verdict::Note)
+    }
+
+    fn failed(&self) -> bool {
+        self.finding.as_ref().is_some_and(|finding| finding.verdict == Verdict::Fail)
+    }
+}
+
+/// Tries a check; a failure three times more, so that chance shows.
+fn graded(job: &Job, check: &Check) -> Graded {
+    let began = Instant::now();
+    let first = attempt(job, check, 0);
+    if first.failed() {
+        job.troubles.gather();
+    }
+    if !first.failed() || job.troubles.is_certain() {
+        return told(job, check, &first, began.elapsed());
+    }
+    let again: Vec<Tried> = thread::scope(|scope| {
+        let tries: Vec<_> = (1..=REPEATS).map(|n| scope.spawn(move || attempt(job, check, n))).collect();
+        tries.into_iter().filter_map(|tried| tried.join().ok()).collect()
+    });
+    let failures = again.iter().filter(|tried| tried.failed()).count();
+    let passes = again.iter().filter(|tried| tried.passed()).count();
+    let mut graded = told(job, check, &first, began.elapsed());
+    if passes > 0 {
+        graded.verdict = Verdict::Flaky;
+        let actual = graded.actual.unwrap_or_default();
+        graded.actual = Some(format!(
+            "failed {} of {} times on the same seed; once so: {actual}",
+            failures + 1,
+            failures + 1 + passes
+        ));
+        let hint = graded.hint.unwrap_or_default();
+        graded.hint = Some(format!(
+            "it depends on chance: look for a race between threads, or for a read that counts on one recv for one message. {hint}"
+        ));
+    }
+    graded
+}
+
+fn attempt(job: &Job, check: &Check, number: usize) -> Tried {
+    let name = check.id.replace('/', "-");
+    let room = job.scratch.join(format!("{name}-{number}"));
+    // A thread of its own: a network belongs to a thread.
+    let tried = thread::scope(|scope| scope.spawn(|| alone(job, check, &room)).join());
+    let _ = std::fs::remove_dir_all(&room);
+    tried.unwrap_or_else(|_| Tried::without_programs(Finding::broken("in this check")))
+}
+
+fn alone(job: &Job, check: &Check, room: &Path) -> Tried {
+    if job.isolation.has_network()
+        && let Err(cause) = network::enter_new()
+    {
+        return Tried::without_programs(Finding::broken(format_args!("no network of its own could be made: {cause}")));
+    }
+    let held = match ports::hold(job, check.id) {
+        Ok(held) => held,
+        Err(why) => return Tried::without_programs(Finding::skip(why)),
+    };
+    let exam = Exam::new(job, check.id, room.to_owned(), held.port());
+    let answer =
+        catch_unwind(AssertUnwindSafe(|| (check.run)(&exam))).unwrap_or_else(|_| Err(Finding::broken("in this check")));
+    Tried { finding: answer.err(), transcript: exam.transcript.entries() }
+}
+
+fn told(job: &Job, check: &Check, tried: &Tried, elapsed: Duration) -> Graded {
+    let finding = tried.finding.as_ref();
+    let said = |text: fn(&Finding) -> &String| finding.map(text).filter(|text| !text.is_empty()).cloned();
+    Graded {
+        id: check.id.to_owned(),
+        requirement: check.requirement.to_owned(),
+        points: check.points,
+        verdict: finding.map_or(Verdict::Pass, |finding| finding.verdict),
+        expected: said(|finding| &finding.expected),
+        actual: said(|finding| &finding.actual),
+        transcript: tried.transcript.clone(),
+        hint: said(|finding| &finding.hint),
+        replay: job.replay(check.id),
+        elapsed_s: (elapsed.as_secs_f64() * 1e3).round() / 1e3,
+    }
+}
+
+/// Runs the build line, if there is one; what is wrong with it, if something is.
+fn build(job: &Job) -> io::Result<Option<Finding>> {
+    let Some(line) = &job.submission.build else { return Ok(None) };
+    let exam = Exam::new(job, "build", job.scratch.join("build"), 0);
+    // Through a shell: a build line may well be `javac *.java && …`.
+    let words = ["sh", "-c", line].map(str::to_owned);
+    let program = match exam.start_in("build", &words, &job.master(), &[]) {
+        Ok(program) => program,
+        Err(finding) => return Ok(Some(finding)),
+    };
+    let ended = exam.until(BUILD, &[&program], || program.exited());
+    let fault = match ended {
+        Some(status) if status.success() => return Ok(None),
+        Some(status) => super::program::ending(status),
+        None => "does not end".to_owned(),
+    };
+    let actual = format!("`{line}` {fault}{}", exam.last_words(&program));
+    Ok(Some(Finding::fail("the build line builds the program", actual).hint(causes::BUILD)))
+}
+
+/// Reads what a judge says.
+pub fn listen(output: impl BufRead, mut heard: impl FnMut(Said)) {
+    for line in output.lines().map_while(Result::ok) {
+        heard(serde_json::from_str(&line).unwrap_or(Said::Broken(line)));
+    }
+}
+
+/// The command that judges in this world.
+pub fn command(isolation: Isolation, probe: bool) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["grade-step", "room", name(isolation)]);
+    if probe {
+        command.arg("--probe");
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
+}

@@ -1,0 +1,295 @@
+//! multicast and broadcast: one sends, all who listen hear it. On a network of
+//! the check's own, where a group has no other members and a broadcast nobody
+//! else's ears. The grader sends on every interface, and listens on every one.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::client::{self, Line};
+use super::info::says_port;
+use crate::grade::causes;
+use crate::grade::check::{Answer, Check, Finding};
+use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server, unable};
+use crate::grade::network;
+use crate::grade::peer::{Datagrams, End};
+use crate::grade::proc::{Proto, groups};
+
+/// The checks of multicast.
+pub const MULTICAST: [Check; 4] = [
+    Check::server("multicast/joins-group", 25, joins_group, "the receiver joins the group"),
+    Check::server("multicast/receives", 25, multicast_receives, "the receiver prints what is sent to the group"),
+    Check::server("multicast/two-receivers", 25, multicast_two, "two receivers on one host both get it"),
+    Check::client("multicast/sends-to-group", 25, sends_to_group, "the sender sends to the group and its port"),
+];
+
+/// The checks of broadcast.
+pub const BROADCAST: [Check; 3] = [
+    Check::server("broadcast/receives", 35, broadcast_receives, "the receiver prints what is broadcast"),
+    Check::server("broadcast/two-receivers", 30, broadcast_two, "two receivers on one host both get it"),
+    Check::client(
+        "broadcast/sends-broadcast",
+        35,
+        sends_broadcast,
+        "the sender sends to the broadcast address and its port",
+    ),
+];
+
+/// Without a name in its command, a program has the lab's own group.
+const DEFAULT_GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
+
+const LIMITED_BROADCAST: Ipv4Addr = Ipv4Addr::BROADCAST;
+const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+
+/// Where a check sends to.
+struct Target {
+    /// What `{group}` stands for.
+    named: Ipv4Addr,
+    /// Addresses that mean everyone.
+    all: Vec<Ipv4Addr>,
+}
+
+fn group(exam: &Exam<'_>, command: Option<&str>) -> Result<Target, Finding> {
+    on_own_network(exam)?;
+    let named = match command.is_some_and(|command| command.contains("{group}")) {
+        true => Ipv4Addr::new(
+            239,
+            10 + (exam.random() % 200) as u8,
+            (exam.random() % 250) as u8,
+            1 + (exam.random() % 250) as u8,
+        ),
+        false => DEFAULT_GROUP,
+    };
+    Ok(Target { named, all: vec![named] })
+}
+
+fn everyone(exam: &Exam<'_>) -> Result<Target, Finding> {
+    on_own_network(exam)?;
+    Ok(Target { named: LIMITED_BROADCAST, all: vec![LIMITED_BROADCAST, network::BROADCAST, LOOPBACK_BROADCAST] })
+}
+
+fn on_own_network(exam: &Exam<'_>) -> Answer {
+    match exam.job.isolation.has_network() {
+        true => Ok(()),
+        false => Err(Finding::skip(
+            "multicast and broadcast are tried on a network of the check's own, which this system does not allow",
+        )),
+    }
+}
+
+fn values(exam: &Exam<'_>, target: &Target) -> [(&'static str, String); 3] {
+    [("group", target.named.to_string()), ("port", exam.port.to_string()), ("host", target.named.to_string())]
+}
+
+fn receiver(exam: &Exam<'_>, name: &str, target: &Target) -> Result<Server, Finding> {
+    exam.job.troubles.known()?;
+    let command = exam.job.submission.server.as_deref().unwrap_or_default();
+    let program = exam.start(name, command, &values(exam, target), &[])?;
+    let server = exam.await_server(program, Proto::Udp, exam.port)?;
+    // Bound comes before joined.
+    let joined = || target.all.iter().any(|wanted| groups().iter().any(|(_, group)| group == wanted));
+    exam.holds(Patience { idle: std::time::Duration::from_millis(400), ..SETTLE }, &[&server.program], joined);
+    Ok(server)
+}
+
+/// One datagram to each address, by each interface.
+fn send_to_all(exam: &Exam<'_>, target: &Target, text: &str) -> Answer {
+    let open = || -> std::io::Result<()> {
+        for interface in [network::OWN, Ipv4Addr::LOCALHOST] {
+            let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+            socket.set_broadcast(true)?;
+            socket.set_multicast_if_v4(&interface)?;
+            socket.bind(&SockAddr::from(SocketAddrV4::new(interface, 0)))?;
+            let sender = Datagrams::over(socket.into(), "grader", &exam.transcript)?;
+            for to in &target.all {
+                // Not every address can be reached by every interface.
+                let _ = sender.send(text.as_bytes(), SocketAddr::from((*to, exam.port)));
+            }
+        }
+        Ok(())
+    };
+    open().map_err(|cause| unable("send", &cause))
+}
+
+fn joins_group(exam: &Exam<'_>) -> Answer {
+    let target = group(exam, exam.job.submission.server.as_deref())?;
+    let server = receiver(exam, "receiver", &target)?;
+    exam.on_asked_port(&server)?;
+    let joined = || groups().iter().any(|(_, group)| *group == target.named);
+    if exam.holds(REPLY, &[&server.program], joined) {
+        return Ok(());
+    }
+    let others: Vec<String> = groups()
+        .iter()
+        .map(|(interface, group)| format!("{group} on {interface}"))
+        .filter(|text| !text.starts_with("224.0.0.1 "))
+        .collect();
+    let (actual, hint) = if others.is_empty() {
+        (
+            format!("no group is joined{}", exam.last_words(&server.program)),
+            "the receiver is no member: setsockopt IP_ADD_MEMBERSHIP (joinGroup, addMembership) joins the group, with its address in the request, and its result tells whether it did",
+        )
+    } else {
+        (
+            format!("joined is {}", others.join(", ")),
+            "another group was joined than the one it is told: use the argument, the group's address",
+        )
+    };
+    Err(Finding::fail(format!("the receiver joins {} (/proc/net/igmp)", target.named), actual).hint(hint))
+}
+
+fn hears(exam: &Exam<'_>, receivers: &[Server], target: &Target) -> Answer {
+    let token = exam.token();
+    send_to_all(exam, target, &token)?;
+    for receiver in receivers {
+        if exam.holds(REPLY, &[&receiver.program], || receiver.program.terminal.text().contains(&token)) {
+            continue;
+        }
+        let program = &receiver.program;
+        let said = exam.last_words(program);
+        let bound =
+            program.sockets().into_iter().find(|row| row.local.port() == receiver.addr().port()).map(|row| row.local);
+        let (actual, hint) = match (program.fate(), bound) {
+            (Some(fate), _) => (
+                format!("{} {fate}{said}", program.name),
+                causes::hint(&program.terminal.text()).unwrap_or(causes::UDP_ENDED),
+            ),
+            (_, Some(bound)) if bound.ip().is_loopback() => (
+                format!("nothing is printed: its socket is bound to {bound}{said}"),
+                "bound to 127.0.0.1 a socket gets only what is addressed to 127.0.0.1: bind to 0.0.0.0 (all addresses), or to the group",
+            ),
+            (_, Some(_)) if !program.terminal.text().trim().is_empty() && says_something(exam, receiver) => (
+                format!("the message is not printed{said}"),
+                "something was received and its text is not shown: print the message itself, not only its size or sender",
+            ),
+            _ => (
+                format!("nothing is printed{said}"),
+                "the datagram did not reach it, or its text is not printed: is it bound to this port, on all addresses, and is the group joined?",
+            ),
+        };
+        return Err(Finding::fail(format!("{} prints {token:?}", program.name), actual).hint(hint));
+    }
+    Ok(())
+}
+
+/// Whether it printed something about what came.
+fn says_something(exam: &Exam<'_>, receiver: &Server) -> bool {
+    let text = receiver.program.terminal.text();
+    text.contains(&network::OWN.to_string())
+        || text.contains("127.0.0.1")
+        || text.contains("10")
+        || says_port(&text, exam.port)
+}
+
+fn two(exam: &Exam<'_>, target: &Target) -> Answer {
+    let first = receiver(exam, "receiver 1", target)?;
+    let second = receiver(exam, "receiver 2", target).map_err(|finding| {
+        let expected = format!("a second receiver starts beside the first: {}", finding.expected);
+        let hint = "two sockets on one port: each sets SO_REUSEADDR (reuseAddr; SO_REUSEPORT does as well) before bind, or the second finds the address in use".to_owned();
+        Finding { expected, hint, ..finding }
+    })?;
+    hears(exam, &[first, second], target)
+}
+
+fn multicast_receives(exam: &Exam<'_>) -> Answer {
+    let target = group(exam, exam.job.submission.server.as_deref())?;
+    hears(exam, &[receiver(exam, "receiver", &target)?], &target)
+}
+
+fn multicast_two(exam: &Exam<'_>) -> Answer {
+    two(exam, &group(exam, exam.job.submission.server.as_deref())?)
+}
+
+fn broadcast_receives(exam: &Exam<'_>) -> Answer {
+    let target = everyone(exam)?;
+    let server = receiver(exam, "receiver", &target)?;
+    exam.on_asked_port(&server)?;
+    hears(exam, &[server], &target)
+}
+
+fn broadcast_two(exam: &Exam<'_>) -> Answer {
+    two(exam, &everyone(exam)?)
+}
+
+/// Ears for what a sender sends: those that hear it rightly, and traps for
+/// what went to one host only.
+struct Ears {
+    right: Vec<Datagrams>,
+    traps: Vec<Datagrams>,
+}
+
+impl Ears {
+    fn open(exam: &Exam<'_>, target: &Target) -> Result<Ears, Finding> {
+        let ear = |on: Ipv4Addr| -> std::io::Result<Datagrams> {
+            let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+            socket.set_reuse_address(true)?;
+            socket.bind(&SockAddr::from(SocketAddrV4::new(on, exam.port)))?;
+            if on.is_multicast() {
+                for interface in [network::OWN, Ipv4Addr::LOCALHOST] {
+                    // Without eth0 there is only the loopback interface.
+                    let _ = socket.join_multicast_v4(&on, &interface);
+                }
+            }
+            Datagrams::over(socket.into(), &format!("ear on {on}"), &exam.transcript)
+        };
+        let right = target.all.iter().map(|on| ear(*on)).collect::<std::io::Result<Vec<_>>>();
+        let traps = [Ipv4Addr::LOCALHOST, network::OWN].into_iter().filter_map(|on| ear(on).ok()).collect();
+        Ok(Ears { right: right.map_err(|cause| unable("listen", &cause))?, traps })
+    }
+}
+
+impl Line for Ears {
+    fn heard(&mut self) -> Option<Vec<u8>> {
+        self.right.iter().find_map(|ear| Some(ear.came().first()?.bytes.clone()))
+    }
+
+    fn answer(&mut self, _: &[u8]) {}
+
+    fn end(&self) -> Option<End> {
+        None
+    }
+}
+
+fn sends(exam: &Exam<'_>, target: &Target, what: &str, hint: &str) -> Answer {
+    let mut ears = Ears::open(exam, target)?;
+    let command = exam.job.submission.client.as_deref().unwrap_or_default();
+    let program = exam.start("sender", command, &values(exam, target), &[])?;
+    let finding = match client::first_words(exam, &program, &mut ears, || exam.token()) {
+        Ok(said) if !said.bytes.is_empty() => return Ok(()),
+        Ok(_) => Finding::fail(String::new(), "an empty datagram came")
+            .hint("an empty message is sent: is it the variable into which the typed line was read?"),
+        Err(finding) => finding,
+    };
+    let expected = format!("a datagram to {what}, port {}", exam.port);
+    let trapped = ears.traps.iter().find_map(|ear| ear.local().ok().filter(|_| !ear.came().is_empty()));
+    if let Some(trap) = trapped {
+        let actual = format!("the datagram was sent to {trap}, one host alone");
+        return Err(
+            Finding::fail(expected, actual).hint(format!("this is unicast to one host (localhost): send to {what}"))
+        );
+    }
+    let own = causes::hint(&program.terminal.text()).map_or_else(|| hint.to_owned(), str::to_owned);
+    Err(Finding::fail(expected, finding.actual).hint(own))
+}
+
+fn sends_to_group(exam: &Exam<'_>) -> Answer {
+    let target = group(exam, exam.job.submission.client.as_deref())?;
+    let what = format!("the group's address, {}", target.named);
+    sends(
+        exam,
+        &target,
+        &what,
+        "nothing reached the group: is it sent to the group and the port it is told (the arguments, the port through htons), not to others written into the program?",
+    )
+}
+
+fn sends_broadcast(exam: &Exam<'_>) -> Answer {
+    let target = everyone(exam)?;
+    let what = "the broadcast address (255.255.255.255, or the network's own)";
+    sends(
+        exam,
+        &target,
+        what,
+        "nothing was broadcast on this port: is SO_BROADCAST set (at SOL_SOCKET) before sending, and the port the one it is told?",
+    )
+}

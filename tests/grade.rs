@@ -1,0 +1,381 @@
+//! The judge, judged: netlab's own labs pass, programs with one fault fail in
+//! the check of that fault, what is hostile harms nobody, and every report is
+//! in its format.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{NETLAB, Run, netlab, run, run_command};
+use tempfile::TempDir;
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+/// A right echo server, in a few lines.
+const ECHO: &str = r#"
+import socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+while True:
+    c, a = s.accept()
+    try:
+        while data := c.recv(4096):
+            c.sendall(data)
+    except OSError:
+        pass
+    c.close()
+"#;
+
+/// The same, which answers once.
+const ONE_REPLY: &str = r#"
+import socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+while True:
+    c, a = s.accept()
+    c.sendall(c.recv(4096))
+    c.close()
+"#;
+
+fn has(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        let note = format!("{program} is not here: a test that needs it tries nothing\n");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), note.as_bytes());
+    }
+    found
+}
+
+fn grade_in(dir: &Path, args: &[&str]) -> Run {
+    let mut command = netlab(["grade"]);
+    command.args(args).current_dir(dir);
+    run_command(command, b"")
+}
+
+fn object(run: &Run) -> Value {
+    serde_json::from_str(run.stdout.trim()).unwrap_or_else(|error| panic!("{error}: {run:#?}"))
+}
+
+fn verdict<'a>(graded: &'a Value, id: &str) -> &'a str {
+    let checks = graded["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["id"] == id).unwrap_or_else(|| panic!("no {id} in {graded:#}"));
+    check["verdict"].as_str().unwrap()
+}
+
+/// Every check of `lab` is passed by netlab's own programs.
+#[track_caller]
+fn own_lab_passes(lab: &str, server: Option<&str>, client: Option<&str>) {
+    let dir = folder(&[]);
+    let mut args = vec![lab.to_owned(), "--json".to_owned()];
+    for (option, command) in [("--server", server), ("--client", client)] {
+        if let Some(command) = command {
+            args.extend([option.to_owned(), format!("{NETLAB} {command}")]);
+        }
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let run = grade_in(dir.path(), &args).ended(0);
+    let graded = object(&run);
+    assert_eq!(graded["score"], graded["max_score"], "{graded:#}");
+    assert_eq!((graded["verdict"].as_str(), graded["lab"].as_str()), (Some("pass"), Some(lab)));
+}
+
+#[test]
+fn its_own_tcp_info_passes() {
+    own_lab_passes("tcp-info", Some("tcp-info server {port}"), None);
+}
+
+#[test]
+fn its_own_udp_info_passes() {
+    own_lab_passes("udp-info", Some("udp-info server {port}"), None);
+}
+
+#[test]
+fn its_own_tcp_echo_passes() {
+    own_lab_passes("tcp-echo", Some("tcp-echo server {port}"), Some("tcp-echo client {host}:{port}"));
+}
+
+#[test]
+fn its_own_udp_echo_passes() {
+    own_lab_passes("udp-echo", Some("udp-echo server {port}"), Some("udp-echo client {host}:{port}"));
+}
+
+#[test]
+fn its_own_mt_server_passes() {
+    own_lab_passes("mt-server", Some("mt-server server {port}"), None);
+}
+
+#[test]
+fn its_own_capitalize_server_passes() {
+    own_lab_passes(
+        "capitalize-server",
+        Some("capitalize-server server {port}"),
+        Some("capitalize-server client {host}:{port}"),
+    );
+}
+
+#[test]
+fn its_own_multicast_passes() {
+    own_lab_passes("multicast", Some("multicast receive {group}:{port}"), Some("multicast send {group}:{port}"));
+}
+
+#[test]
+fn its_own_broadcast_passes() {
+    own_lab_passes("broadcast", Some("broadcast receive {port}"), Some("broadcast send {group}:{port}"));
+}
+
+#[test]
+fn a_server_that_answers_once_fails_where_it_is_asked_again_and_is_told_why() {
+    if !has("python3") {
+        return;
+    }
+    let dir = folder(&[("server.py", ONE_REPLY)]);
+    let run = grade_in(dir.path(), &["tcp-echo", "--server", "python3 server.py {port}", "--json"]).ended(1);
+    let graded = object(&run);
+    assert_eq!(graded["verdict"], "fail");
+    assert_eq!(verdict(&graded, "tcp-echo/echoes"), "pass");
+    assert_eq!(verdict(&graded, "tcp-echo/serves-next-client"), "pass");
+    let checks = graded["checks"].as_array().unwrap();
+    let failed = checks.iter().find(|check| check["id"] == "tcp-echo/echoes-again").unwrap();
+    assert_eq!(failed["verdict"], "fail");
+    for field in ["requirement", "expected", "actual", "hint", "replay"] {
+        assert!(failed[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {failed:#}");
+    }
+    assert!(failed["hint"].as_str().unwrap().contains("loop"), "{failed:#}");
+    assert!(!failed["transcript"].as_array().unwrap().is_empty());
+    let seed = graded["seed"].as_u64().unwrap();
+    assert!(failed["replay"].as_str().unwrap().contains(&format!("--seed {seed}")), "{failed:#}");
+}
+
+#[test]
+fn a_replay_command_gives_the_same_verdict() {
+    if !has("python3") {
+        return;
+    }
+    let dir = folder(&[("server.py", ONE_REPLY)]);
+    let args = ["tcp-echo", "--server", "python3 server.py {port}", "--only", "echoes-again", "--seed", "7", "--json"];
+    let graded = object(&grade_in(dir.path(), &args).ended(1));
+    let replay = graded["checks"][0]["replay"].as_str().unwrap().replacen("netlab", NETLAB, 1);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{replay} --json")]).current_dir(dir.path());
+    let again = object(&run_command(shell, b"").ended(1));
+    assert_eq!(graded["checks"][0]["expected"], again["checks"][0]["expected"]);
+    assert_eq!(again["seed"], 7);
+}
+
+#[test]
+fn a_class_has_a_report_each_in_every_format_and_a_broken_folder_stops_nobody() {
+    if !has("python3") {
+        return;
+    }
+    let toml = "lab = \"tcp-echo\"\nserver = \"python3 server.py {port}\"\n";
+    let class = folder(&[
+        ("anna <&>/server.py", ECHO),
+        ("anna <&>/netlab.toml", toml),
+        ("bert/server.py", ONE_REPLY),
+        ("bert/netlab.toml", toml),
+        ("carl/netlab.toml", "lab = \"tcp-echo\"\nsever = \"x\"\n"),
+    ]);
+    let out = folder(&[]);
+    let file = |name: &str| out.path().join(name).display().to_string();
+    let (junit, csv, html) = (file("junit.xml"), file("grades.csv"), file("grades.html"));
+    let args = [
+        ".",
+        "--only",
+        "echoes",
+        "--only",
+        "echoes-again",
+        "--json",
+        "--junit",
+        &junit,
+        "--csv",
+        &csv,
+        "--html",
+        &html,
+    ];
+    let run = grade_in(class.path(), &args).ended(1);
+    let objects: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 3, "{run:#?}");
+    assert_eq!([&objects[0]["verdict"], &objects[1]["verdict"], &objects[2]["verdict"]], ["pass", "fail", "fail"]);
+    assert!(objects[2]["error"].as_str().unwrap().contains("sever"), "{run:#?}");
+
+    let csv = fs::read_to_string(csv).unwrap();
+    let rows: Vec<&str> = csv.split("\r\n").collect();
+    assert!(rows[0].starts_with("name,lab,verdict,score,max_score"), "{csv}");
+    assert!(rows[1].starts_with("anna <&>,tcp-echo,pass,30,30"), "{csv}");
+    assert!(rows[2].starts_with("bert,tcp-echo,fail,20,30"), "{csv}");
+
+    let html = fs::read_to_string(html).unwrap();
+    assert!(html.contains("anna &lt;&amp;&gt;") && !html.contains("anna <&>"), "{html}");
+    assert!(html.contains("<details") && html.contains("echoes-again"));
+    is_well_formed(&fs::read_to_string(junit).unwrap());
+}
+
+/// XML whose tags close as they open, with the attributes an importer needs.
+fn is_well_formed(xml: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    assert!(xml.starts_with("<?xml version=\"1.0\""), "{xml}");
+    for tag in xml.split('<').skip(2).map(|rest| rest.split_once('>').expect("a tag that ends").0) {
+        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "{xml}");
+        } else if !tag.ends_with('/') {
+            open.push(name);
+        }
+        let needed: &[&str] = match name {
+            "testsuite" => &["name=", "tests=", "failures=", "errors="],
+            "testcase" => &["name=", "classname=", "time="],
+            _ => &[],
+        };
+        assert!(tag.starts_with('/') || needed.iter().all(|needed| tag.contains(needed)), "{tag}");
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn gradescope_gets_what_its_specification_asks_for() {
+    if !has("python3") {
+        return;
+    }
+    let dir = folder(&[("server.py", ONE_REPLY)]);
+    let results = dir.path().join("results.json");
+    let path = results.display().to_string();
+    let only = ["--only", "echoes", "--only", "echoes-again", "--gradescope", &path, "-q"];
+    grade_in(dir.path(), &[&["tcp-echo", "--server", "python3 server.py {port}"][..], &only].concat()).ended(1);
+    let page: Value = serde_json::from_str(&fs::read_to_string(results).unwrap()).unwrap();
+    assert_eq!(page["score"], 20);
+    let tests = page["tests"].as_array().unwrap();
+    let statuses: Vec<&str> = tests.iter().map(|test| test["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["passed", "failed"]);
+    for test in tests {
+        assert!(test["number"].is_string() && test["name"].is_string() && test["output"].is_string(), "{test}");
+        assert!(test["score"].is_number() && test["max_score"].is_number() && test["tags"].is_array(), "{test}");
+    }
+}
+
+#[test]
+fn tap_has_its_version_a_plan_and_a_point_for_each_check() {
+    if !has("python3") {
+        return;
+    }
+    let dir = folder(&[("server.py", ONE_REPLY)]);
+    let args =
+        ["tcp-echo", "--server", "python3 server.py {port}", "--only", "echoes", "--only", "echoes-again", "--tap"];
+    let run = grade_in(dir.path(), &args).ended(1);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines[..2], ["TAP version 14", "1..2"]);
+    assert!(lines[2].starts_with("ok 1 - tcp-echo/echoes"), "{run:#?}");
+    assert!(lines[3].starts_with("not ok 2 - tcp-echo/echoes-again") && lines[4] == "  ---", "{run:#?}");
+    assert_eq!(lines.last(), Some(&"  ..."));
+}
+
+#[test]
+fn what_ignores_signals_and_goes_to_the_background_is_graded_and_gone_afterwards() {
+    if !has("python3") {
+        return;
+    }
+    let marker = format!("netlab_test_{}", std::process::id());
+    let daemon = format!(
+        "import os, signal\n[signal.signal(s, signal.SIG_IGN) for s in (1, 2, 15)]\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\n{ECHO}"
+    );
+    let dir = folder(&[(format!("{marker}.py").as_str(), &daemon)]);
+    let server = format!("python3 {marker}.py {{port}}");
+    grade_in(dir.path(), &["tcp-echo", "--server", &server, "--only", "echoes", "--json"]).ended(0);
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&line).contains(&format!("{marker}.py\0")), "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn a_program_that_deletes_its_folder_deletes_a_copy() {
+    if !has("python3") {
+        return;
+    }
+    let deletes = format!("import os, shutil\nshutil.rmtree(os.getcwd())\n{ECHO}");
+    let dir = folder(&[("server.py", &deletes), ("precious", "x")]);
+    grade_in(dir.path(), &["tcp-echo", "--server", "python3 server.py {port}", "--only", "echoes"]).ended(0);
+    assert!(dir.path().join("precious").exists() && dir.path().join("server.py").exists());
+}
+
+#[test]
+fn a_terminal_report_shows_no_escape_of_the_program() {
+    if !has("python3") {
+        return;
+    }
+    let dir = folder(&[("server.py", "print('\\x1b[2J\\x1b]0;title\\x07 gone')\n")]);
+    let run = grade_in(dir.path(), &["tcp-echo", "--server", "python3 server.py {port}", "--only", "echoes"]).ended(1);
+    assert!(run.stdout.contains("exited with status 0") && !run.stdout.contains('\x1b'), "{run:#?}");
+}
+
+#[test]
+fn without_isolation_a_right_program_passes_too_and_the_report_says_what_is_weaker() {
+    if !has("python3") {
+        return;
+    }
+    let dir = folder(&[("server.py", ECHO)]);
+    for isolation in ["network", "none"] {
+        let args = ["tcp-echo", "--server", "python3 server.py {port}", "--isolation", isolation, "--json"];
+        let run = grade_in(dir.path(), &args);
+        if run.code() == 2 && isolation == "network" {
+            continue; // this system forbids it
+        }
+        let graded = object(&run.ended(0));
+        assert_eq!(graded["score"], graded["max_score"], "{graded:#}");
+        assert!(graded["weaker"].is_string(), "{graded:#}");
+    }
+}
+
+#[test]
+fn the_checks_are_listed_with_their_points() {
+    let listed = run(["grade", "--list", "--json"]).ended(0);
+    let ids: Vec<String> = listed.events().iter().map(|check| check["id"].as_str().unwrap().to_owned()).collect();
+    for id in [
+        "tcp-info/listens-on-port",
+        "udp-info/receives",
+        "tcp-echo/client-ends",
+        "udp-echo/echoes-1472",
+        "multicast/joins-group",
+        "broadcast/sends-broadcast",
+        "mt-server/no-cross-talk",
+        "capitalize-server/unique-ids",
+        "chat/two-servers-refused",
+    ] {
+        assert!(ids.iter().any(|listed| listed == id), "{id}: {ids:?}");
+    }
+    assert_eq!(ids.len(), 77);
+}
+
+#[test]
+fn what_cannot_be_graded_is_exit_status_2() {
+    let empty = folder(&[]);
+    for args in [
+        &["no-such-lab", "--server", "x"][..],
+        &["tcp-echo"],
+        &["tcp-echo", "--server", "python3 'open"],
+        &["tcp-echo", "--server", "x", "--only", "no-such-check"],
+        &["mt-server", "--client", "x {port}"],
+        &["."],
+        &["tcp-echo", "--server", "x", "--dir", "nowhere"],
+        &["tcp-echo", "--server", "x", "--csv", "/no/such/folder/x.csv"],
+    ] {
+        let run = grade_in(empty.path(), args).ended(2);
+        assert!(run.stderr.starts_with("error: ") && run.stderr.contains("try:"), "{args:?}: {run:#?}");
+    }
+}
