@@ -62,7 +62,7 @@ fn loss(comparison: &Comparison) -> String {
             let (received, sent) = (grouped(tcp.received), plural(tcp.sent, "message"));
             format!("TCP was cut short: {received} of {sent} came, in order and without a gap, as far as they go.")
         }
-        (.., 0) if count_of(tcp, "retransmits") == Some(0) => {
+        (.., 0) if count_of(tcp, "retransmits").unwrap_or(0) == 0 => {
             "Nothing was lost, so TCP had nothing to mend: both brought every message.".into()
         }
         (.., 0) => format!("Both brought every message: UDP by luck, TCP by sending {again} again."),

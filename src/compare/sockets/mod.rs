@@ -16,7 +16,7 @@ use self::udp::OnWay;
 use super::progress::Progress;
 use super::stats::{Origin, Samples};
 use super::workload::Workload;
-use crate::error::{Attempt, Error, Result};
+use crate::error::Result;
 use crate::net::addr::{Addr, Host as AddrHost};
 use crate::net::host::Host;
 use crate::net::socket::Socket;
@@ -65,6 +65,7 @@ const ROOM: usize = 256 * 1024 * 1024;
 fn hold_all(socket: &Socket, is_loopback: bool) -> Result<()> {
     #[cfg(target_os = "linux")]
     if !is_loopback {
+        use crate::error::{Attempt, Error};
         let room = crate::net::kernel::make_room(socket, ROOM);
         return room.map_err(|cause| Error::new(Attempt::Open, "datagrams over the link", &cause));
     }
