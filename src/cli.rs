@@ -115,17 +115,18 @@ enum Command {
   netlab chat client alice localhost 2000
   netlab chat demo")]
     Chat(labs::chat::Args),
+    /// Many clients at once, against an echo server: how fast, how slow
+    Load(crate::load::Args),
     /// TCP and UDP side by side
     #[command(after_help = "Examples:
   netlab compare
   netlab compare --link sim --loss 5% --seed 7
   netlab compare --loss 20% --count 5 --seed 7 --ladder
   netlab compare --rate 1mbit --one-way --count 1000 --size 1000 --sweep loss=0,1%,5%
+  netlab compare --link kernel --loss 2% --count 200 --html page.html
   netlab compare --link sim --rate 1mbit --queue 20 --one-way --pcap link.pcap
   netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
     Compare(compare::Args),
-    /// Many clients at once, against an echo server: how fast, how slow
-    Load(crate::load::Args),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -168,12 +169,8 @@ impl Command {
             Command::MtServer(args) => Some(("mt-server", args)),
             Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
             Command::Chat(args) => Some(("chat", args)),
-            Command::Compare(_)
-            | Command::Load(_)
-            | Command::Demo
-            | Command::Labs(_)
-            | Command::Completions { .. }
-            | Command::Man { .. } => None,
+            Command::Load(_) | Command::Compare(_) | Command::Demo | Command::Labs(_) => None,
+            Command::Completions { .. } | Command::Man { .. } => None,
         }
     }
 }
@@ -183,9 +180,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
-        (Command::Compare(args), _) => run_compare(&cli.output, args),
         (Command::Load(args), _) => load(&cli.output, args),
         (Command::Labs(args), _) => hand_out(&cli.output, args),
+        (Command::Compare(args), _) => run_compare(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
         _ => demo(&cli.output),
@@ -307,6 +304,22 @@ fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {
     status
 }
 
+/// Many clients at once.
+fn load(output: &Output, args: &crate::load::Args) -> Status {
+    let desk = Desk::new(output, "load", false);
+    let trace = if output.trace { Trace::to(desk.report.clone(), "load") } else { Trace::off() };
+    let host = Host { lab: "load", report: desk.report.clone(), trace, stop: desk.stop.clone() };
+    let ended = crate::load::run(&host, args);
+    desk.stop.settle();
+    desk.status(ended.map_err(anyhow::Error::from))
+}
+
+/// The student's side.
+fn hand_out(output: &Output, args: &handouts::Args) -> Status {
+    let desk = Desk::new(output, "labs", false);
+    desk.status(handouts::run(args, &*desk.report).map_err(anyhow::Error::from))
+}
+
 /// TCP and UDP side by side: one answer.
 fn run_compare(output: &Output, args: &compare::Args) -> Status {
     let desk = Desk::new(output, "compare", false);
@@ -321,21 +334,6 @@ fn run_compare(output: &Output, args: &compare::Args) -> Status {
     desk.stop.settle();
     host.trace.settle();
     desk.status(ended.map_err(anyhow::Error::from))
-}
-
-/// The student's side.
-fn load(output: &Output, args: &crate::load::Args) -> Status {
-    let desk = Desk::new(output, "load", false);
-    let trace = if output.trace { Trace::to(desk.report.clone(), "load") } else { Trace::off() };
-    let host = Host { lab: "load", report: desk.report.clone(), trace, stop: desk.stop.clone() };
-    let ended = crate::load::run(&host, args);
-    desk.stop.settle();
-    desk.status(ended.map_err(anyhow::Error::from))
-}
-
-fn hand_out(output: &Output, args: &handouts::Args) -> Status {
-    let desk = Desk::new(output, "labs", false);
-    desk.status(handouts::run(args, &*desk.report).map_err(anyhow::Error::from))
 }
 
 /// Every lab in turn; one line each.

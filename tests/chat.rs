@@ -13,14 +13,24 @@ mod group;
 #[path = "support/chat.rs"]
 mod users;
 
+#[path = "chat/client.rs"]
+mod client;
 #[path = "chat/dialogue.rs"]
 mod dialogue;
+#[path = "chat/downloads.rs"]
+mod downloads;
 #[path = "chat/ends.rs"]
 mod ends;
+#[path = "chat/files.rs"]
+mod files;
 #[path = "chat/others.rs"]
 mod others;
+#[path = "chat/secrets.rs"]
+mod secrets;
 #[path = "chat/server.rs"]
 mod server;
+#[path = "chat/strangers.rs"]
+mod strangers;
 
 /// One test for each file of `chat/dialogues`, in plain text, byte by byte, and over TLS.
 macro_rules! dialogues {

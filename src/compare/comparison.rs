@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::packets::Packet;
-use super::series::Series;
+use super::page::Page;
 use super::stats::Column;
 use super::sweep::Point;
 use super::workload::Workload;
@@ -32,9 +32,9 @@ pub struct Comparison {
     /// The same over other links, with `--sweep`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Vec<Point>>,
-    /// What changed over time, with `--html`.
+    /// What the page says and plots beyond that, with `--html`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub series: Option<Series>,
+    pub page: Option<Page>,
 }
 
 /// Each protocol's packets.

@@ -87,7 +87,7 @@ fn copy(packet: &Packet, at: Duration) -> String {
     line(packet.direction, None, Some(at), COPY, &arrow)
 }
 
-/// What a packet says of itself, in words.
+/// What a packet says of itself, in a few words.
 pub fn label(says: &Says) -> String {
     match says {
         Says::Segment { flags, seq, ack, length } => {

@@ -6,7 +6,7 @@
 //! - [`stats`]: from samples to figures, and what each of them means
 //! - [`packets`]: each packet of an emulated link; [`ladder`]: drawn in time
 //! - [`sweep`]: over links that lose more and more
-//! - [`series`]: what changed over time; [`page`]: a page with plots
+//! - [`page`]: one page with tables, plots and ladders
 //! - [`comparison`]: all of it, as `--json` has it
 //! - [`table`], [`words`]: for people; [`csv`]: for programs
 
@@ -17,7 +17,7 @@ pub mod medium;
 pub mod packets;
 pub mod page;
 pub mod progress;
-pub mod series;
+pub mod real_time;
 pub mod sockets;
 pub mod stats;
 pub mod sweep;
@@ -26,12 +26,13 @@ pub mod virtual_time;
 pub mod words;
 pub mod workload;
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use self::comparison::{Comparison, Packets, Sent};
-use self::medium::Medium;
+use self::page::Page;
 use self::progress::Progress;
-use self::series::Series;
 use self::sweep::{Point, Sweep};
 use self::workload::Workload;
 use crate::error::{Attempt, Error, Result, Status};
@@ -71,13 +72,13 @@ pub struct Args {
     /// file beside it (without a link: over --link sim)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pcap: Option<PathBuf>,
-    /// Write a page with the table, both ladders and plots to FILE
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    html: Option<PathBuf>,
     /// Try these shares of losses as well, such as loss=0,1%,2%,5% (without a
     /// link: over --link sim)
     #[arg(long, value_name = "loss=LIST", conflicts_with = "csv", help_heading = "Output")]
     sweep: Option<Sweep>,
+    /// Write one page with tables, plots and each packet's way to FILE
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    html: Option<PathBuf>,
     /// The figures as comma-separated values
     #[arg(long, conflicts_with = "json", help_heading = "Output")]
     csv: bool,
@@ -86,7 +87,7 @@ pub struct Args {
 /// What is asked for, checked, and what it goes over.
 pub struct Prepared {
     workload: Workload,
-    link: Option<(Medium, Link)>,
+    link: Option<Link>,
 }
 
 impl Args {
@@ -99,21 +100,23 @@ impl Args {
         let needs_link = self.ladder || self.pcap.is_some() || self.sweep.is_some();
         let (workload, link) = (self.workload.workload()?, self.link.link(needs_link, drawn_seed())?);
         self.check(&workload, link.as_ref())?;
-        let link = link.map(|link| Ok((Medium::prepare(&link)?, link))).transpose()?;
+        link.iter().try_for_each(medium::prepare)?;
         Ok(Prepared { workload, link })
     }
 
     /// Runs it to its end.
     pub fn run(&self, host: &Host, prepared: Prepared) -> Result<Status> {
-        let comparison = self.compare(host, &prepared)?;
+        let mut comparison = self.compare(host, &prepared)?;
         if let (Some(path), Some(logs)) = (&self.pcap, &comparison.logs) {
             let written = link::pcap::write(path, &[&logs.tcp, &logs.udp]);
-            written.map_err(|(path, cause)| Error::new(Attempt::Write, path.display().to_string(), &cause))?;
+            written.map_err(|(path, cause)| unwritten(&path, &cause))?;
         }
         if let Some(path) = &self.html {
-            let page = page::page(&command(), &self.over(&comparison), &prepared.workload, &comparison);
-            let written = std::fs::write(path, page);
-            written.map_err(|cause| Error::new(Attempt::Write, path.display().to_string(), &cause))?;
+            let (heading, sentences) = self.words(&prepared.workload, &comparison);
+            let page = Page::new(heading, sentences, &comparison);
+            let written = page::page(&comparison, &page).map_err(io::Error::other);
+            written.and_then(|text| fs::write(path, text)).map_err(|cause| unwritten(path, &cause))?;
+            comparison.page = Some(page);
         }
         let text = if self.csv { csv::csv(&comparison) } else { self.text(host, &prepared.workload, &comparison) };
         let json = serde_json::to_string(&comparison)
@@ -161,53 +164,58 @@ impl Args {
     }
 
     fn compare(&self, host: &Host, Prepared { workload, link }: &Prepared) -> Result<Comparison> {
-        let progress = Progress::new(&host.report, workload.count);
-        let Some((medium, link)) = link else {
+        let mut progress = Progress::new(&host.report, workload.count);
+        progress.watches_window = self.html.is_some();
+        let Some(link) = link else {
             let elsewhere = self.tcp.as_ref().zip(self.udp.as_ref());
             let (tcp, udp) = medium::real_sockets(host, workload, elsewhere, &progress);
             let workload = Sent::new(workload, self.link.seed.unwrap_or(0));
-            let series = self.html.is_some().then(|| Series::of(&tcp, &udp, None));
-            return Ok(Comparison { workload, link: None, tcp, udp, logs: None, packets: None, sweep: None, series });
+            let (logs, packets, sweep, page) = Default::default();
+            return Ok(Comparison { workload, link: None, tcp, udp, logs, packets, sweep, page });
         };
         let kept = if self.pcap.is_some() { usize::MAX } else { HEADER_BYTES };
-        let (tcp, udp, logs) = medium.carry(host, workload, link, kept, &progress)?;
+        let (tcp, udp, logs) = medium::carry(host, workload, link, kept, &progress)?;
         let packets = (self.ladder || self.html.is_some()).then(|| Packets {
             tcp: packets::packets(&logs.tcp, workload),
             udp: packets::packets(&logs.udp, workload),
         });
         let swept = |link: Result<Link>| {
             let link = link?;
-            let (tcp, udp, _) = medium.carry(host, workload, &link, HEADER_BYTES, &progress)?;
+            let (tcp, udp, _) = medium::carry(host, workload, &link, HEADER_BYTES, &progress)?;
             Ok(Point { loss: link.loss, tcp, udp })
         };
         let sweep = self.sweep.as_ref().map(|Sweep(shares)| shares.iter().map(|loss| swept(link.with_loss(*loss))));
         let sweep = sweep.map(Iterator::collect).transpose()?;
         let workload = Sent::new(workload, link.seed);
-        let both = packets.as_ref().map(|Packets { tcp, udp }| (&tcp[..], &udp[..]));
-        let series = self.html.is_some().then(|| Series::of(&tcp, &udp, both));
-        Ok(Comparison { workload, link: Some(link.clone()), tcp, udp, logs: Some(logs), packets, sweep, series })
+        Ok(Comparison { workload, link: Some(link.clone()), tcp, udp, logs: Some(logs), packets, sweep, page: None })
     }
 
     fn text(&self, host: &Host, workload: &Workload, comparison: &Comparison) -> String {
-        let packets = comparison.packets.as_ref().filter(|_| self.ladder);
-        let ladders = packets.map(ladders).unwrap_or_default();
+        let ladders = comparison.packets.as_ref().filter(|_| self.ladder).map(ladders).unwrap_or_default();
         let sweep = comparison.sweep.as_ref().map(|points| format!("\n{}", sweep::table(points))).unwrap_or_default();
         let table = table::table(comparison) + &sweep;
         if !host.report.wants_messages() {
             return ladders + &table;
         }
-        let sentences = words::sentences(workload, comparison);
-        format!("{}\n\n{ladders}{table}\n{sentences}", words::heading(workload, &self.over(comparison)))
+        let (heading, sentences) = self.words(workload, comparison);
+        let sentences: String = sentences.iter().map(|sentence| words::wrapped(sentence) + "\n").collect();
+        format!("{}\n\n{ladders}{table}\n{sentences}", words::wrapped(&heading))
     }
 
-    /// What it went over, in words.
-    fn over(&self, comparison: &Comparison) -> String {
-        match (&self.tcp, &self.udp, &comparison.link) {
+    /// What was sent over what, and what the figures show.
+    fn words(&self, workload: &Workload, comparison: &Comparison) -> (String, Vec<String>) {
+        let over = match (&self.tcp, &self.udp, &comparison.link) {
             (Some(tcp), Some(udp), _) => format!("to tcp {tcp} and udp {udp}"),
             (.., Some(link)) => format!("over an emulated link: {link}, seed {}", link.seed),
             _ => "over loopback, by the system's own TCP and UDP".into(),
-        }
+        };
+        let sentences = [words::sentences(workload, comparison), real_time::notes(comparison)].concat();
+        (words::heading(workload, &over), sentences)
     }
+}
+
+fn unwritten(path: &Path, cause: &io::Error) -> Error {
+    Error::new(Attempt::Write, path.display().to_string(), cause)
 }
 
 /// One after the other, or where the window is wide enough, side by side.
@@ -220,16 +228,6 @@ fn ladders(packets: &Packets) -> String {
         [tcp, vec![String::new()], udp].concat()
     };
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect::<String>() + "\n"
-}
-
-/// What was typed, as a shell would take it again.
-fn command() -> String {
-    let word = |word: String| match word.chars().all(|c| c.is_alphanumeric() || "-_./=,:%+".contains(c)) {
-        true => word,
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    let words = std::env::args().skip(1).map(word).collect::<Vec<String>>();
-    format!("netlab {}", words.join(" "))
 }
 
 /// A seed where none was given: told, so that it can be given next time.

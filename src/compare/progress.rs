@@ -14,12 +14,20 @@ pub struct Progress {
     count: u32,
     told: Mutex<Instant>,
     shown: bool,
+    /// Whether TCP's congestion window is watched meanwhile.
+    pub watches_window: bool,
 }
 
 impl Progress {
     /// Of `count` messages.
     pub fn new(report: &Arc<dyn Report>, count: u32) -> Progress {
-        Progress { report: report.clone(), count, told: Mutex::new(Instant::now()), shown: report.shows_tables() }
+        Progress {
+            report: report.clone(),
+            count,
+            told: Mutex::new(Instant::now()),
+            shown: report.shows_tables(),
+            watches_window: false,
+        }
     }
 
     /// `done` messages of `what` have gone their way.

@@ -86,6 +86,9 @@ pub struct Samples {
     pub drops: Known,
     /// What else the kernel tells of the client's connection.
     pub kernel: Option<TcpInfo>,
+    /// TCP's congestion window whenever it changed, in bytes, where it was
+    /// watched.
+    pub windows: Vec<(Duration, u64)>,
     /// Why it ended before its end.
     pub failure: Option<Error>,
 }

@@ -63,22 +63,23 @@ pub fn is_bad(figure: &Figure) -> bool {
     LOSSES.contains(&figure.name) && matches!(figure.value, Some(Value::Count(1..)))
 }
 
-/// A value in words; of round trips, which of them the line's `label` says.
+/// A value of the line with this label, in words.
 pub fn shown(label: &str, value: Value) -> String {
     match value {
         Value::Count(count) => grouped(count),
         Value::Micros(us) => time(us),
         Value::BitsPerSecond(rate) => bits_per_second(rate),
-        Value::Trips(trips) => trip(label, &trips).map_or("-".into(), time),
+        Value::Trips(trips) => trip(label, &trips).1.map_or("-".into(), time),
     }
 }
 
-fn trip(label: &str, trips: &RoundTrips) -> Option<u64> {
+/// Which round trip the line with this label shows.
+pub fn trip(label: &str, trips: &RoundTrips) -> (&'static str, Option<u64>) {
     match label.trim() {
-        "median" => trips.p50,
-        "p99" => trips.p99,
-        "max" => trips.max,
-        _ => trips.min,
+        "median" => ("p50", trips.p50),
+        "p99" => ("p99", trips.p99),
+        "max" => ("max", trips.max),
+        _ => ("min", trips.min),
     }
 }
 

@@ -32,18 +32,13 @@ pub fn heading(workload: &Workload, over: &str) -> String {
         (false, Duration::ZERO) => "each answered before the next".to_owned(),
         (false, interval) => format!("every {}, each answered", humantime::format_duration(interval)),
     };
-    wrapped(&format!("{messages} of {bytes}, {pace}, {over}"))
+    format!("{messages} of {bytes}, {pace}, {over}")
 }
 
 /// Three sentences: on what was lost, on waiting, on what it cost.
-pub fn all(workload: &Workload, comparison: &Comparison) -> [String; 3] {
+pub fn sentences(workload: &Workload, comparison: &Comparison) -> Vec<String> {
     let Comparison { tcp, udp, .. } = comparison;
-    [loss(comparison), waiting(workload, tcp, udp), cost(tcp, udp)]
-}
-
-/// The same as lines of a terminal.
-pub fn sentences(workload: &Workload, comparison: &Comparison) -> String {
-    all(workload, comparison).iter().map(|sentence| format!("{}\n", wrapped(sentence))).collect()
+    vec![loss(comparison), waiting(workload, tcp, udp), cost(tcp, udp)]
 }
 
 fn loss(comparison: &Comparison) -> String {

@@ -83,13 +83,6 @@ pub fn read(bytes: &[u8]) -> Headers {
     }
 }
 
-/// A TCP or UDP packet's ports: from and to.
-pub fn ports(bytes: &[u8]) -> Option<[u16; 2]> {
-    let (header, _) = ip_lengths(bytes)?;
-    let ports = bytes.get(header..header + 4)?;
-    Some([u16::from_be_bytes([ports[0], ports[1]]), u16::from_be_bytes([ports[2], ports[3]])])
-}
-
 /// The length of the IP header and of the whole packet.
 fn ip_lengths(bytes: &[u8]) -> Option<(usize, usize)> {
     if bytes.len() < 20 || bytes[0] >> 4 != 4 {

@@ -17,8 +17,8 @@
 //!   *reordered* mean
 //! - [`headers`]: what a packet says of itself; [`again`]: which bytes of a
 //!   stream were sent before; [`pcap`]: files that Wireshark opens
-//! - [`kernel`]: the system's own TCP and UDP over it (Linux)
-//! - [`sim`]: two hosts on a user-space stack over it, in virtual time
+//! - [`sim`]: two hosts on a user-space stack over it, in virtual time;
+//!   [`kernel`]: two of the system's own, in real time (Linux)
 
 pub mod again;
 pub mod headers;
@@ -42,6 +42,14 @@ pub enum Direction {
 impl Direction {
     /// Both.
     pub const BOTH: [Direction; 2] = [Direction::Forward, Direction::Backward];
+
+    /// The way back.
+    pub fn other(self) -> Direction {
+        match self {
+            Direction::Forward => Direction::Backward,
+            Direction::Backward => Direction::Forward,
+        }
+    }
 
     fn index(self) -> usize {
         self as usize

@@ -41,21 +41,16 @@ pub fn tcp_info(socket: &Socket) -> Option<TcpInfo> {
     system::tcp_info(socket)
 }
 
+/// TCP's congestion window in bytes, by TCP_INFO. Nothing of it is traced or
+/// counted: who watches a window asks a thousand times a second.
+pub fn window(socket: &Socket) -> Option<u64> {
+    system::window(socket)
+}
+
 /// Packets that reached this socket and were thrown away, because its buffer
 /// was full (SO_MEMINFO, `sk_drops`); `None` where the system does not tell.
 pub fn drops(socket: &Socket) -> Option<u64> {
     system::drops(socket)
-}
-
-/// Room for so many bytes of datagrams (SO_RCVBUFFORCE), or where only the
-/// administrator may have that much, as much as the system grants everyone
-/// (SO_RCVBUF).
-#[cfg(target_os = "linux")]
-pub fn make_room(socket: &Socket, bytes: usize) -> std::io::Result<()> {
-    use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
-    let force = |socket: &socket2::Socket| Ok(setsockopt(socket, RcvBufForce, &bytes)?);
-    let forced = socket.set_option("SOL_SOCKET", "SO_RCVBUFFORCE", bytes, force);
-    forced.or_else(|_| socket.set_option("SOL_SOCKET", "SO_RCVBUF", bytes, |socket| socket.set_recv_buffer_size(bytes)))
 }
 
 #[cfg(target_os = "linux")]
@@ -80,7 +75,17 @@ mod system {
 
     pub fn tcp_info(socket: &Socket) -> Option<TcpInfo> {
         let ask = |room: &mut [u8]| option(socket, libc::IPPROTO_TCP, libc::TCP_INFO, room);
-        let bytes = socket.get_option("IPPROTO_TCP", "TCP_INFO", INFO_BYTES, ask).ok()?;
+        parsed(&socket.get_option("IPPROTO_TCP", "TCP_INFO", INFO_BYTES, ask).ok()?)
+    }
+
+    pub fn window(socket: &Socket) -> Option<u64> {
+        let mut room = [0; INFO_BYTES];
+        let filled = option(socket, libc::IPPROTO_TCP, libc::TCP_INFO, &mut room).ok()?;
+        let info = parsed(room.get(..filled)?)?;
+        Some(u64::from(info.cwnd) * u64::from(info.mss))
+    }
+
+    fn parsed(bytes: &[u8]) -> Option<TcpInfo> {
         let long = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes);
         let word = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
         Some(TcpInfo {
@@ -124,6 +129,10 @@ mod system {
     use super::{Socket, TcpInfo};
 
     pub fn tcp_info(_: &Socket) -> Option<TcpInfo> {
+        None
+    }
+
+    pub fn window(_: &Socket) -> Option<u64> {
         None
     }
 

@@ -327,7 +327,7 @@ fn option_meaning(name: &str, value: &str, facts: &Facts) -> String {
         "SO_RCVTIMEO" => format!("a recv that gets nothing gives up after {value}"),
         "SO_SNDTIMEO" => format!("a send that finds no room gives up after {value}"),
         "SO_BROADCAST" => "sending to broadcast addresses is allowed now: it is opt-in, since every host there is disturbed".into(),
-        "SO_RCVBUF" => "asks for that much room for what arrives before it is read".into(),
+        "SO_RCVBUF" | "SO_RCVBUFFORCE" => "asks for that much room for what arrives before it is read".into(),
         "IP_ADD_MEMBERSHIP" => "the join: the interface now takes this group's datagrams, and routers on its network are told (IGMP)".into(),
         "IPV6_ADD_MEMBERSHIP" => "the join: the interface now takes this group's datagrams, and routers on its network are told (MLD)".into(),
         "IP_ADD_SOURCE_MEMBERSHIP" | "MCAST_JOIN_SOURCE_GROUP" => "the join, for one source only: others who send to the group are not heard".into(),

@@ -11,6 +11,7 @@
 //! | [`set_multicast_if_v4_n`] | IP_MULTICAST_IF | yes | yes | yes |
 //! | [`set_exclusive_address_use`] | SO_EXCLUSIVEADDRUSE | - | - | yes |
 //! | [`report_no_resets`] | SIO_UDP_CONNRESET | - | - | yes |
+//! | `force_recv_buffer` | SO_RCVBUFFORCE | yes | - | - |
 //!
 //! "-": the system has no such option and needs none. What such a system answers instead is said at
 //! each function; systems outside the table answer `Unsupported`.
@@ -54,6 +55,16 @@ pub fn leave_ssm_v6(socket: &Socket, group: &Ipv6Addr, source: &Ipv6Addr, interf
 /// index over 24 bits, which the option has no room for.
 pub fn set_multicast_if_v4_n(socket: &Socket, interface: u32, source: Ipv4Addr) -> io::Result<()> {
     system::set_multicast_if_v4_n(socket, interface, source)
+}
+
+/// SO_RCVBUFFORCE: room for what waits to be received, beyond what the system
+/// lets everybody have (`net.core.rmem_max`). Source: socket(7).
+///
+/// # Errors
+/// EPERM without CAP_NET_ADMIN, and in a user namespace whatever its rights.
+#[cfg(target_os = "linux")]
+pub fn force_recv_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
+    Ok(nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::RcvBufForce, &bytes)?)
 }
 
 /// SO_EXCLUSIVEADDRUSE, on Windows: while this socket is bound, no other may bind its port.

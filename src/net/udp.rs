@@ -39,6 +39,20 @@ fn prepare(socket: &Socket, at: SocketAddr) -> io::Result<SocketAddr> {
     socket.local_addr()
 }
 
+/// Lets so many bytes wait to be received, or as many as the system grants:
+/// root may have more than `net.core.rmem_max` on Linux.
+pub fn give_room(socket: &Socket, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    if socket
+        .set_option("SOL_SOCKET", "SO_RCVBUFFORCE", bytes, |socket| super::options::force_recv_buffer(socket, bytes))
+        .is_ok()
+    {
+        return;
+    }
+    // Too much is no error: the system gives what it can.
+    let _ = socket.set_option("SOL_SOCKET", "SO_RCVBUF", bytes, |socket| socket.set_recv_buffer_size(bytes));
+}
+
 /// A socket to ask one server with.
 pub struct Client {
     /// The socket.

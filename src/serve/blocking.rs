@@ -158,14 +158,13 @@ impl<S: Session> Conversation<'_, S> {
         match self.talk() {
             Ok(reason) => reason,
             Err(_) if self.books.host.stop.is_asked() => Reason::ServerStop,
-            Err(error) if is_gone(&error) => {
-                self.session.ended(End::Reset, &mut self.out);
-                Reason::Reset
-            }
             Err(error) => {
-                self.books.client_failed(&self.client, &error);
+                let reason = reason_of(&error);
+                if reason == Reason::Error {
+                    self.books.client_failed(&self.client, &error);
+                }
                 self.session.ended(End::Reset, &mut self.out);
-                Reason::Error
+                reason
             }
         }
     }
@@ -260,14 +259,14 @@ impl<S: Session> Conversation<'_, S> {
     }
 }
 
-/// Whether the peer has gone without a word.
-pub fn is_gone(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionReset
-            | ErrorKind::BrokenPipe
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::NotConnected
-            | ErrorKind::TimedOut
-    )
+/// How a connection that failed came to its end: the peer is gone, without a
+/// word or by RST, or something else is wrong.
+pub fn reason_of(error: &io::Error) -> Reason {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted | ErrorKind::NotConnected => {
+            Reason::Reset
+        }
+        ErrorKind::TimedOut => Reason::Timeout,
+        _ => Reason::Error,
+    }
 }

@@ -7,6 +7,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part, and a helper's failure is the test's")]
 
+pub mod tls;
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -469,61 +471,4 @@ pub fn noise(name: &str, length: usize) -> Vec<u8> {
 /// Whether the full sizes are to be tried, and their time limits to be kept.
 pub fn is_heavy() -> bool {
     std::env::var_os("NETLAB_TEST_HEAVY").is_some_and(|value| value == "1")
-}
-
-pub mod tls {
-    use std::sync::Arc;
-
-    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::crypto::CryptoProvider;
-    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-    use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
-
-    /// Takes any certificate: who the server is, is not what is tested.
-    #[derive(Debug)]
-    struct Anyone(Arc<CryptoProvider>);
-
-    impl ServerCertVerifier for Anyone {
-        fn verify_server_cert(
-            &self,
-            _: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            _: &ServerName<'_>,
-            _: &[u8],
-            _: UnixTime,
-        ) -> Result<ServerCertVerified, Error> {
-            Ok(ServerCertVerified::assertion())
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            rustls::crypto::verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            cert: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            rustls::crypto::verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.0.signature_verification_algorithms.supported_schemes()
-        }
-    }
-
-    pub fn client() -> ClientConnection {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
-        let verifier = Arc::new(Anyone(provider));
-        let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-        ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap()
-    }
 }

@@ -12,22 +12,24 @@ mod udp;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use self::peer::Peer;
+use self::tcp::Patience;
 use self::udp::OnWay;
 use super::progress::Progress;
 use super::stats::{Origin, Samples};
 use super::workload::Workload;
-use crate::error::Result;
+use crate::error::{Attempt, Error, Result};
+use crate::link::kernel::Way;
 use crate::net::addr::{Addr, Host as AddrHost};
 use crate::net::host::Host;
-use crate::net::socket::Socket;
 use crate::net::trace::Counter;
 
 /// How long a connection may take: SYNs go after 0, 1, 3, 7 and 15 s.
-const CONNECT_WITHIN: Duration = Duration::from_secs(16);
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(16);
 
 /// How long a connection may bring nothing at all before it is given up: eight
 /// segments sent again, each after twice the time of the one before.
-const SILENCE: Duration = Duration::from_secs(60);
+pub const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long the last datagrams' doubles are awaited.
 const STRAGGLERS: Duration = Duration::from_millis(100);
@@ -44,39 +46,38 @@ const SYN_OPTIONS: u64 = 8;
 const UDP_HEADERS: u64 = 28;
 
 /// Where our own answering end is, and how the client reaches it.
-pub struct Route {
-    /// The address it listens on.
-    pub listen_at: IpAddr,
+pub struct Route<'a> {
+    /// The address it listens on, and by which a packet gets there.
+    pub server: IpAddr,
     /// The port it listens on; 0 for any.
     pub port: u16,
-    /// The address by which a packet gets there.
-    pub reach_at: IpAddr,
-    /// Whether that is the loopback interface.
-    pub is_loopback: bool,
-    /// Whether no packet is on its way.
-    pub is_idle: Box<dyn Fn() -> bool + Send + Sync>,
+    /// The emulated link on the way to it; `None`: it is on this same host.
+    pub way: Option<&'a dyn Way>,
+    /// When a connection is given up: one that is not there yet, and one that
+    /// brings nothing.
+    pub patience: [Duration; 2],
 }
 
-/// Room for what a link may bring at once: no datagram that comes over it is
-/// to be lost beside it, where its log would not have it.
-const ROOM: usize = 256 * 1024 * 1024;
-
-/// Over an emulated link, makes a datagram socket hold all that comes.
-fn hold_all(socket: &Socket, is_loopback: bool) -> Result<()> {
-    #[cfg(target_os = "linux")]
-    if !is_loopback {
-        use crate::error::{Attempt, Error};
-        let room = crate::net::kernel::make_room(socket, ROOM);
-        return room.map_err(|cause| Error::new(Attempt::Open, "datagrams over the link", &cause));
+impl Route<'_> {
+    /// Whether no packet is on its way.
+    fn is_idle(&self) -> bool {
+        self.way.is_none_or(|way| way.is_idle())
     }
-    let _ = (socket, is_loopback, ROOM);
-    Ok(())
+
+    /// Opens the answering end where it is.
+    fn open(&self, open: impl Fn(&Addr) -> Result<Peer>) -> Result<Peer> {
+        let at = at(self.server, self.port);
+        let Some(way) = self.way else { return open(&at) };
+        let mut opened = None;
+        way.at_server(&mut || opened = Some(open(&at)));
+        opened.unwrap_or_else(|| Err(Error::other(Attempt::Bind, "the server's host", "it is gone")))
+    }
 }
 
 /// Who answers.
 pub enum Far<'a> {
     /// Threads of our own.
-    Own(&'a Route),
+    Own(&'a Route<'a>),
     /// Servers elsewhere.
     Elsewhere {
         /// A TCP echo server.
@@ -114,7 +115,10 @@ impl<'a> Probe<'a> {
 /// Sends the workload by TCP.
 pub fn tcp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress) -> Samples {
     let sampled = match far {
-        Far::Elsewhere { tcp, .. } => Ok(tcp::ask(Probe::new(host, "tcp-echo", workload, progress), tcp, &|| 0).0),
+        Far::Elsewhere { tcp, .. } => {
+            let patience = Patience { connect: CONNECT_WITHIN, silence: SILENCE, moved: &|| 0 };
+            Ok(tcp::ask(Probe::new(host, "tcp-echo", workload, progress), tcp, &patience).0)
+        }
         Far::Own(route) => own_tcp(host, workload, route, progress),
     };
     sampled.unwrap_or_else(failed)
@@ -124,7 +128,7 @@ pub fn tcp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress)
 pub fn udp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress) -> Samples {
     let sampled = match far {
         Far::Elsewhere { udp, .. } => {
-            let on_way = OnWay { is_loopback: false, is_ours: false, is_idle: &|| true };
+            let on_way = OnWay { is_loopback: false, is_emulated: false, is_idle: &|| true };
             Ok(udp::ask(Probe::new(host, "udp-echo", workload, progress), udp, &on_way).0)
         }
         Far::Own(route) => own_udp(host, workload, route, progress),
@@ -141,9 +145,11 @@ fn at(ip: IpAddr, port: u16) -> Addr {
 }
 
 fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress) -> Result<Samples> {
-    let peer = peer::tcp(host, workload, &at(route.listen_at, route.port))?;
+    let peer = route.open(|at| peer::tcp(host, workload, at))?;
     let probe = Probe::new(host, "compare", workload, progress);
-    let (mut samples, started) = tcp::ask(probe, &at(route.reach_at, peer.port), &|| peer.received());
+    let [connect, silence] = route.patience;
+    let patience = Patience { connect, silence, moved: &|| peer.received() };
+    let (mut samples, started) = tcp::ask(probe, &at(route.server, peer.port), &patience);
     let seen = peer.finish();
     if workload.one_way {
         seen.fill(&mut samples, started);
@@ -156,12 +162,13 @@ fn own_tcp(host: &Host, workload: &Workload, route: &Route, progress: &Progress)
 }
 
 fn own_udp(host: &Host, workload: &Workload, route: &Route, progress: &Progress) -> Result<Samples> {
-    let peer = peer::udp(host, workload, &at(route.listen_at, route.port), route.is_loopback)?;
+    let peer = route.open(|at| peer::udp(host, workload, at, route.way.map(|_| udp::ROOM)))?;
     let probe = Probe::new(host, "compare", workload, progress);
-    let on_way = OnWay { is_loopback: route.is_loopback, is_ours: true, is_idle: &*route.is_idle };
-    let (mut samples, started) = udp::ask(probe, &at(route.reach_at, peer.port), &on_way);
+    let is_idle = || route.is_idle();
+    let on_way = OnWay { is_loopback: route.way.is_none(), is_emulated: route.way.is_some(), is_idle: &is_idle };
+    let (mut samples, started) = udp::ask(probe, &at(route.server, peer.port), &on_way);
     if workload.one_way {
-        peer.wait_until_quiet(&*route.is_idle);
+        peer.wait_until_quiet(&is_idle);
     }
     let seen = peer.finish();
     if workload.one_way {

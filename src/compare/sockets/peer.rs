@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{STRAGGLERS, Samples, hold_all};
+use super::{STRAGGLERS, Samples};
 use crate::compare::workload::{Cutter, Workload};
 use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
@@ -106,11 +106,14 @@ pub fn tcp(host: &Host, workload: &Workload, at: &Addr) -> Result<Peer> {
     })
 }
 
-/// Starts the UDP end.
-pub fn udp(host: &Host, workload: &Workload, at: &Addr, is_loopback: bool) -> Result<Peer> {
+/// Starts the UDP end; `room` bytes may wait in its socket, where that is not
+/// left to the system.
+pub fn udp(host: &Host, workload: &Workload, at: &Addr, room: Option<usize>) -> Result<Peer> {
     let (host, stop) = own_stop(host);
     let (socket, local) = udp::listen(&host, at, Ipv4Addr::LOCALHOST.into(), 0)?;
-    hold_all(&socket, is_loopback)?;
+    if let Some(room) = room {
+        udp::give_room(&socket, room);
+    }
     start("udp-server", &host, stop, workload, local.port(), move |host, workload, received| {
         let mut seen = Seen::default();
         serve_datagrams(host, &socket, workload, &mut seen, received);

@@ -2,11 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pace::pace;
-use super::{CONNECT_WITHIN, Origin, Probe, SILENCE, SYN_OPTIONS, Samples, TCP_HEADERS, TIMESTAMPS};
+use super::{Origin, Probe, SYN_OPTIONS, Samples, TCP_HEADERS, TIMESTAMPS};
 use crate::compare::workload::Cutter;
 use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
@@ -14,20 +15,36 @@ use crate::net::kernel::{self, TcpInfo};
 use crate::net::socket::{Socket, is_timeout};
 use crate::net::tcp::{self, Connection};
 
+/// How often the congestion window is looked at: some times in every round
+/// trip worth an emulated link.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
 /// Room for one recv.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Connects, sends all, and takes what comes. It waits [`SILENCE`] where nothing
-/// does; `moved` counts what has come at the other end, so that a long way is
-/// not taken for silence. With the samples comes when their time begins.
-pub fn ask(probe: Probe<'_>, server: &Addr, moved: &dyn Fn() -> u64) -> (Samples, Instant) {
+/// When a connection is given up.
+pub struct Patience<'a> {
+    /// How long it may take to be there.
+    pub connect: Duration,
+    /// How long nothing may come then.
+    pub silence: Duration,
+    /// Counts what has come at the other end, so that a long way is not taken
+    /// for silence.
+    pub moved: &'a dyn Fn() -> u64,
+}
+
+/// Connects, sends all, and takes what comes. With the samples comes when
+/// their time begins.
+pub fn ask(probe: Probe<'_>, server: &Addr, patience: &Patience<'_>) -> (Samples, Instant) {
     let mut asker = Asker { probe, samples: Samples::default() };
-    let asked = asker.run(server, moved);
+    let asked = asker.run(server, patience);
     let Asker { probe, mut samples } = asker;
     samples.failure = asked.err();
     samples.calls = samples.calls.map(|instruments| probe.calls.calls() - instruments);
     (samples, probe.started)
 }
+
+type Talked = std::result::Result<(), (Attempt, io::Error)>;
 
 struct Asker<'a> {
     probe: Probe<'a>,
@@ -35,25 +52,45 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    fn run(&mut self, server: &Addr, moved: &dyn Fn() -> u64) -> Result<()> {
-        let connected = tcp::connect(&self.probe.host, server, 0, None, CONNECT_WITHIN);
+    fn run(&mut self, server: &Addr, patience: &Patience<'_>) -> Result<()> {
+        let connected = tcp::connect(&self.probe.host, server, 0, None, patience.connect);
         self.samples.calls = Some(0); // none of them an instrument's, yet
         let Connection { socket, peer, handshake: [called, returned], .. } = connected?;
         self.probe.started = called;
         self.samples.setup = Some(self.probe.since(returned));
         let subject = format!("tcp {peer}");
-        let talked = self.talk(&socket, moved).map_err(|(attempt, cause)| Error::new(attempt, &subject, &cause));
+        let talked =
+            self.watched_talk(&socket, patience).map_err(|(attempt, cause)| Error::new(attempt, &subject, &cause));
         self.ask_the_kernel(&socket);
         talked
     }
 
-    fn talk(&mut self, socket: &Socket, moved: &dyn Fn() -> u64) -> std::result::Result<(), (Attempt, io::Error)> {
+    /// With a thread beside it that watches the congestion window, if that was
+    /// asked for.
+    fn watched_talk(&mut self, socket: &Socket, patience: &Patience<'_>) -> Talked {
+        if !self.probe.progress.watches_window {
+            return self.talk(socket, patience);
+        }
+        let started = self.probe.started;
+        thread::scope(|scope| {
+            let (talking, ended) = channel();
+            let watcher = thread::Builder::new().name("watcher".into());
+            let watcher = watcher.spawn_scoped(scope, move || windows(socket, started, &ended));
+            let talked = self.talk(socket, patience);
+            drop(talking);
+            // Without this thread the page merely has no window.
+            self.samples.windows = watcher.ok().and_then(|watcher| watcher.join().ok()).unwrap_or_default();
+            talked
+        })
+    }
+
+    fn talk(&mut self, socket: &Socket, patience: &Patience<'_>) -> Talked {
         let send = |cause| (Attempt::Send, cause);
         let receive = |cause| (Attempt::Receive, cause);
         // Else a small message would wait for the ACK of the one before
         // (Nagle, RFC 896), which UDP's never do.
         socket.set_option("IPPROTO_TCP", "TCP_NODELAY", 1, |socket| socket.set_tcp_nodelay(true)).map_err(send)?;
-        socket.wait_at_most(Some(SILENCE)).map_err(receive)?;
+        socket.wait_at_most(Some(patience.silence)).map_err(receive)?;
         if self.probe.workload.one_way {
             self.send_all(socket).map_err(send)?;
         } else if self.probe.workload.interval.is_zero() {
@@ -63,7 +100,7 @@ impl Asker<'_> {
         }
         // FIN; then what is still to come, until the server's own.
         socket.shutdown(Shutdown::Write).map_err(send)?;
-        take_rest(socket, moved).map_err(receive)
+        take_rest(socket, patience.moved).map_err(receive)
     }
 
     fn send_all(&mut self, socket: &Socket) -> io::Result<()> {
@@ -136,6 +173,21 @@ impl Asker<'_> {
         self.samples.drops = kernel::drops(socket).map(|drops| (drops, Origin::Kernel));
         self.samples.calls = Some(self.probe.calls.calls() - before);
     }
+}
+
+/// The congestion window whenever it has changed, until the other end of
+/// `ended` is dropped.
+fn windows(socket: &Socket, started: Instant, ended: &Receiver<()>) -> Vec<(Duration, u64)> {
+    let mut windows: Vec<(Duration, u64)> = Vec::new();
+    while let Some(window) = kernel::window(socket) {
+        if windows.last().is_none_or(|(_, before)| *before != window) {
+            windows.push((started.elapsed(), window));
+        }
+        if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+    }
+    windows
 }
 
 /// One recv, and what it made whole.

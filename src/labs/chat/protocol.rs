@@ -92,6 +92,11 @@ pub enum Meaning<'a> {
         /// Of the whole file.
         sha256: [u8; 32],
     },
+    /// A line of a transfer that makes no sense: `. 1 no hash`, `+ 1 many`.
+    Senseless {
+        /// The transfer's number.
+        id: u64,
+    },
     /// Nothing of these.
     Other,
 }
@@ -191,7 +196,11 @@ fn meaning(text: &str) -> Option<Meaning<'_>> {
             let (size, name) = after.split_once(' ')?;
             Some(Meaning::Begin { id: number(first)?, size: number(size)?, name })
         }
-        "." => Some(Meaning::End { id: number(first)?, sha256: sha256(after)? }),
+        "." | "+" => {
+            let id = number(first).filter(|_| !first.is_empty())?;
+            let end = sha256(after).filter(|_| kind == ".");
+            Some(end.map_or(Meaning::Senseless { id }, |sha256| Meaning::End { id, sha256 }))
+        }
         _ => None,
     }
 }
@@ -263,8 +272,8 @@ mod tests {
             ("# 1 +2 a", Meaning::Other),
             ("# 1 99999999999999999999 a", Meaning::Other),
             (&end, Meaning::End { id: 3, sha256 }),
-            (&end[..end.len() - 1], Meaning::Other),
-            (". 3 zz", Meaning::Other),
+            (&end[..end.len() - 1], Meaning::Senseless { id: 3 }),
+            (". 3 zz", Meaning::Senseless { id: 3 }),
             ("hello", Meaning::Other),
             ("", Meaning::Other),
         ];

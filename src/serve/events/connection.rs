@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Instant;
 
-use super::super::blocking::is_gone;
+use super::super::blocking::reason_of;
 use super::super::session::Client;
 use super::pending::Pending;
 use crate::net::polled::PolledStream;
@@ -144,6 +144,6 @@ impl<S> Connection<S> {
         self.pending.clear();
         self.wire = Wire::Plain; // what TLS still holds will never go
         (self.fin_received, self.readable, self.paused) = (true, false, false);
-        self.closing = Some(if is_gone(error) { Reason::Reset } else { Reason::Error });
+        self.closing = Some(reason_of(error));
     }
 }

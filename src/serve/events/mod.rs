@@ -36,7 +36,7 @@ use self::connection::{Connection, Wire};
 use self::delivery::Mail;
 use self::inbox::{Inbox, deal, lock};
 use self::load::Meter;
-use super::blocking::is_gone;
+use super::blocking::reason_of;
 use super::books::Books;
 use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
@@ -396,7 +396,7 @@ impl<R: Reception> Loop<R> {
     }
 
     fn fail(&mut self, key: usize, error: &io::Error) {
-        let reason = if is_gone(error) { Reason::Reset } else { Reason::Error };
+        let reason = reason_of(error);
         if reason == Reason::Error {
             self.books.client_failed(&self.connections[key].client, error);
         }

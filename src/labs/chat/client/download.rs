@@ -79,11 +79,6 @@ impl Downloads {
         }
     }
 
-    /// Whether a file is awaited, or on its way.
-    pub fn is_busy(&self) -> bool {
-        self.is_running() || self.is_unanswered()
-    }
-
     /// Whether a file is on its way.
     pub fn is_running(&self) -> bool {
         !self.running.is_empty()
@@ -378,7 +373,7 @@ mod tests {
         downloads.ask("nosuch");
         downloads.refuse("there is no such file");
         receive(&mut downloads, 1, "one", b"1");
-        assert!(!downloads.is_busy(), "the error was the other one's");
+        assert!(!downloads.is_running() && !downloads.is_unanswered(), "the error was the other one's");
         assert_eq!(downloads.failed(), 1);
         assert!(dir.path().join("alice/one").exists());
         downloads.ask("two");
@@ -403,6 +398,6 @@ mod tests {
             assert!(matches!(downloads.begin(id, 5, "a")[..], [Effect::Wrong(_)]));
             assert!(downloads.bytes(id, b"hello").is_empty());
         }
-        assert!(!downloads.is_busy() && !dir.path().join("alice").exists());
+        assert!(!downloads.is_running() && !downloads.is_unanswered() && !dir.path().join("alice").exists());
     }
 }

@@ -297,7 +297,7 @@ impl Talk {
                 Ok(Heard::End) => break Ok(()),
                 Err(error) => break Err(error),
             }
-            if !self.state().downloads.is_busy() {
+            if !self.state().downloads.is_running() {
                 let _ = happened.try_send(Happened::Changed); // where there is no room, nobody waits
             }
         };
@@ -334,6 +334,7 @@ impl State {
             Meaning::Begin { id, size, name } => self.downloads.begin(*id, *size, name),
             Meaning::End { id, sha256 } => self.downloads.end(*id, *sha256),
             Meaning::Error { id, text } => self.take_error(*id, text),
+            Meaning::Senseless { id } => self.downloads.fail(*id, "a line of it makes no sense").unwrap_or_default(),
             _ => vec![],
         }
     }
@@ -369,7 +370,7 @@ fn look_of(meaning: &Meaning<'_>) -> Look {
         Meaning::Said { from, to, .. } => Look::Said { from: (*from).to_owned(), private: to.is_some() },
         Meaning::Error { .. } => Look::Error,
         Meaning::File { .. } => Look::Listed,
-        Meaning::End { .. } => Look::Mechanics,
+        Meaning::End { .. } | Meaning::Senseless { .. } => Look::Mechanics,
         Meaning::Other => Look::Plain,
     }
 }

@@ -1,0 +1,5 @@
+const net = require('net');
+
+net.createServer((socket) => {
+  socket.pipe(socket);
+}).listen({ port: Number(process.argv[2]), host: '127.0.0.1' });

@@ -1,0 +1,33 @@
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.ServerSocket;
+import java.net.Socket;
+
+public class WhoIsThere {
+    private final int port;
+
+    WhoIsThere(int port) {
+        this.port = port;
+    }
+
+    void run() throws IOException {
+        try (ServerSocket door = new ServerSocket(port)) {
+            System.out.println("Waiting on " + door.getLocalPort());
+            while (true) {
+                Socket guest = door.accept();
+                System.out.println("Guest: " + guest.getInetAddress().getHostAddress() + ":" + guest.getLocalPort());
+                try {
+                    PrintWriter out = new PrintWriter(guest.getOutputStream(), true);
+                    out.println("you are " + guest.getInetAddress().getHostAddress());
+                    guest.close();
+                } catch (IOException e) {
+                    System.out.println("lost that guest: " + e.getMessage());
+                }
+            }
+        }
+    }
+
+    public static void main(String[] args) throws IOException {
+        new WhoIsThere(args.length > 0 ? Integer.parseInt(args[0]) : 5001).run();
+    }
+}

@@ -1,0 +1,15 @@
+const net = require('net');
+
+const port = Number(process.argv[2] || 5001);
+
+const server = net.createServer((socket) => {
+  const who = 'on port ' + socket.remotePort;
+  console.log(`new client ${who}`);
+  socket.write(`you are ${who}\n`);
+  socket.resume();
+  socket.on('end', () => socket.end());
+  socket.on('error', (err) => console.error(`client ${who} had an error: ${err.code}`));
+  socket.on('close', () => console.log(`bye ${who}`));
+});
+
+server.listen(port, () => console.log('listening on ' + port));
