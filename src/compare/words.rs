@@ -57,13 +57,29 @@ fn loss(comparison: &Comparison) -> String {
             let (received, sent) = (grouped(tcp.received), plural(tcp.sent, "message"));
             format!("TCP was cut short: {received} of {sent} came, in order and without a gap, as far as they go.")
         }
-        (.., 0) if count_of(tcp, "retransmits") == Some(0) => {
+        (.., 0) if again_of(tcp) == 0 && link_lost(tcp) > 0 => {
+            "Neither lost a message; the packets of TCP that were lost were ACKs, and the next ACK makes up for one."
+                .into()
+        }
+        (.., 0) if again_of(tcp) == 0 => {
             "Nothing was lost, so TCP had nothing to mend: both brought every message.".into()
         }
         (.., 0) => format!("Both brought every message: UDP by luck, TCP by sending {again} again."),
         (.., lost) => {
             format!("UDP lost {} of {messages}{}; {}", grouped(lost), where_lost(comparison), mended(tcp, &again))
         }
+    }
+}
+
+fn again_of(tcp: &Column) -> u64 {
+    count_of(tcp, "retransmits").unwrap_or(0)
+}
+
+/// Packets that an emulated link lost.
+fn link_lost(column: &Column) -> u64 {
+    match column.figure("drops") {
+        Some(Figure { value: Some(Value::Count(lost)), origin: Origin::Link, .. }) => lost,
+        _ => 0,
     }
 }
 
