@@ -195,7 +195,20 @@ fn a_class_has_a_report_each_in_every_format_and_a_broken_folder_stops_nobody() 
     let out = folder(&[]);
     let file = |name: &str| out.path().join(name).display().to_string();
     let (junit, csv, html) = (file("junit.xml"), file("grades.csv"), file("grades.html"));
-    let args = [".", "--only", "echoes", "--only", "echoes-again", "--json", "--junit", &junit, "--csv", &csv, "--html", &html];
+    let args = [
+        ".",
+        "--only",
+        "echoes",
+        "--only",
+        "echoes-again",
+        "--json",
+        "--junit",
+        &junit,
+        "--csv",
+        &csv,
+        "--html",
+        &html,
+    ];
     let run = grade_in(class.path(), &args).ended(1);
     let objects: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.len(), 3, "{run:#?}");
@@ -262,7 +275,8 @@ fn tap_has_its_version_a_plan_and_a_point_for_each_check() {
         return;
     }
     let dir = folder(&[("server.py", ONE_REPLY)]);
-    let args = ["tcp-echo", "--server", "python3 server.py {port}", "--only", "echoes", "--only", "echoes-again", "--tap"];
+    let args =
+        ["tcp-echo", "--server", "python3 server.py {port}", "--only", "echoes", "--only", "echoes-again", "--tap"];
     let run = grade_in(dir.path(), &args).ended(1);
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert_eq!(lines[..2], ["TAP version 14", "1..2"]);
@@ -332,8 +346,17 @@ fn without_isolation_a_right_program_passes_too_and_the_report_says_what_is_weak
 fn the_checks_are_listed_with_their_points() {
     let listed = run(["grade", "--list", "--json"]).ended(0);
     let ids: Vec<String> = listed.events().iter().map(|check| check["id"].as_str().unwrap().to_owned()).collect();
-    for id in ["tcp-info/listens-on-port", "udp-info/receives", "tcp-echo/client-ends", "udp-echo/echoes-1472", "multicast/joins-group",
-        "broadcast/sends-broadcast", "mt-server/no-cross-talk", "capitalize-server/unique-ids", "chat/two-servers-refused"] {
+    for id in [
+        "tcp-info/listens-on-port",
+        "udp-info/receives",
+        "tcp-echo/client-ends",
+        "udp-echo/echoes-1472",
+        "multicast/joins-group",
+        "broadcast/sends-broadcast",
+        "mt-server/no-cross-talk",
+        "capitalize-server/unique-ids",
+        "chat/two-servers-refused",
+    ] {
         assert!(ids.iter().any(|listed| listed == id), "{id}: {ids:?}");
     }
     assert_eq!(ids.len(), 77);

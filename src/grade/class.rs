@@ -173,7 +173,8 @@ impl Class {
         if let Err(cause) = self.judge(submission, &mut checks) {
             error = Some(cause);
         }
-        let failed = checks.iter().find_map(|check| check.grader_failed().map(|failed| format!("{}: {failed}", check.id)));
+        let failed =
+            checks.iter().find_map(|check| check.grader_failed().map(|failed| format!("{}: {failed}", check.id)));
         error = error.or(failed);
         let order = suites::all(&submission.lab);
         checks.sort_by_key(|graded: &Graded| order.iter().position(|check| check.id == graded.id));
