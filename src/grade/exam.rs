@@ -98,7 +98,6 @@ impl Waiting {
         self.looked = Instant::now();
         let (mut busy, mut used, mut over) = (false, 0, true);
         for program in programs {
-            let _ = program.exited(); // stands in the transcript when it happens
             let activity = program.activity();
             busy |= activity.busy;
             used += activity.cpu_ns;

@@ -86,7 +86,7 @@ impl Troubles {
     /// Those who tried at the same time have the same experience a moment
     /// later: it counts as a repetition.
     fn gather(&self) {
-        for _ in 0..150 {
+        for _ in 0..50 {
             if self.is_certain() || self.count.load(Ordering::Relaxed) == 0 || self.was_ready.load(Ordering::Relaxed) {
                 return;
             }
@@ -216,7 +216,7 @@ impl Step {
             Which::Room { isolation, probe } => room(*isolation, *probe),
             Which::Judge { isolation, probe: true } => probe(*isolation, out),
             Which::Judge { .. } => judge(input, out),
-            Which::Launch(launch) => return launch.run(),
+            Which::Launch(launch) => return launch.run(out),
         };
         match result {
             Ok(()) => 0,

@@ -1,18 +1,20 @@
 //! The last step before a student's program: a process that takes a terminal,
-//! gives up what it must not keep, and becomes the program (`execve(2)`).
+//! gives up what it must not keep, and starts the program on it.
 //!
-//! Between `fork(2)` and `execve(2)` little is allowed, and nothing of it in
-//! safe Rust. So this is a process of its own, which is netlab once more.
+//! It stays, as a shell does. Were the program itself the first process of its
+//! session, its end would hang up the terminal (SIGHUP), and a program that
+//! forks into the background would be killed before it got there.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::process::CommandExt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use caps::{CapSet, Capability};
 use nix::sys::prctl;
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use nix::unistd::setsid;
 use rlimit::Resource;
 
 /// How a launch that failed exits, as a shell's: no such program.
@@ -47,24 +49,31 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Becomes the program; returns only when that fails.
-    pub fn run(&self) -> i32 {
-        let Err(cause) = self.prepare() else {
-            let cause = Command::new(&self.words[0]).args(&self.words[1..]).exec();
-            return self.complain(&cause);
-        };
-        self.complain(&cause)
+    /// Starts the program, tells `out` how it ended (its wait status, four
+    /// bytes), and waits to be ended.
+    pub fn run(&self, out: &mut impl Write) -> i32 {
+        let status = self.start_and_wait().unwrap_or_else(|cause| self.complain(&cause));
+        let told = out.write_all(&status.to_ne_bytes()).and_then(|()| out.flush());
+        while told.is_ok() {
+            thread::park();
+        }
+        0
     }
 
-    fn prepare(&self) -> std::io::Result<()> {
+    fn start_and_wait(&self) -> io::Result<i32> {
         setsid()?;
         // The first terminal that the leader of a session opens becomes its
         // controlling terminal.
         let terminal = OpenOptions::new().read(true).write(true).open(&self.terminal)?;
-        dup2_stdin(&terminal)?;
-        dup2_stdout(&terminal)?;
-        dup2_stderr(&terminal)?;
-        drop(terminal);
+        self.restrict()?;
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]);
+        let again = |terminal: &File| terminal.try_clone();
+        command.stdin(again(&terminal)?).stdout(again(&terminal)?).stderr(terminal);
+        Ok(command.spawn()?.wait()?.into_raw())
+    }
+
+    fn restrict(&self) -> io::Result<()> {
         limit(Resource::CPU, CPU_SECONDS)?;
         limit(Resource::FSIZE, FILE_BYTES)?;
         limit(Resource::DATA, DATA_BYTES)?;
@@ -73,30 +82,29 @@ impl Launch {
             limit(Resource::NPROC, PROCESSES)?;
             keep_no_rights()?;
         }
-        prctl::set_no_new_privs()?;
-        Ok(())
+        Ok(prctl::set_no_new_privs()?)
     }
 
     /// On the terminal, where the program's own words would be.
-    fn complain(&self, cause: &std::io::Error) -> i32 {
+    fn complain(&self, cause: &io::Error) -> i32 {
         if let Ok(mut terminal) = OpenOptions::new().write(true).open(&self.terminal) {
             let _ = writeln!(terminal, "cannot start {}: {cause}", self.words[0]);
         }
-        NOT_STARTED
+        NOT_STARTED << 8
     }
 }
 
-fn limit(resource: Resource, most: u64) -> std::io::Result<()> {
+fn limit(resource: Resource, most: u64) -> io::Result<()> {
     let (_, hard) = resource.get()?;
     resource.set(most.min(hard), most.min(hard))
 }
 
 /// Root of a namespace may do there what the grader has done: mount, set up
 /// interfaces. The program may not, but for ports under 1024.
-fn keep_no_rights() -> std::io::Result<()> {
+fn keep_no_rights() -> io::Result<()> {
     for right in caps::all() {
         if right != Capability::CAP_NET_BIND_SERVICE && caps::has_cap(None, CapSet::Bounding, right).unwrap_or(false) {
-            caps::drop(None, CapSet::Bounding, right).map_err(std::io::Error::other)?;
+            caps::drop(None, CapSet::Bounding, right).map_err(io::Error::other)?;
         }
     }
     Ok(())

@@ -76,7 +76,7 @@ pub fn children() -> Vec<i32> {
 }
 
 impl Tree {
-    /// The processes of the program whose first one is `root`.
+    /// The processes that descend from `root`, which itself is not counted.
     pub fn new(mark: String, root: i32) -> Tree {
         Tree { mark, root, known: HashSet::new(), strangers: HashSet::new() }
     }
@@ -103,6 +103,7 @@ impl Tree {
                 members.insert(*pid);
             }
         }
+        members.remove(&self.root);
         members.into_iter().collect()
     }
 

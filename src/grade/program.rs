@@ -1,6 +1,7 @@
 //! A student's program: started in a folder and on a terminal of its own,
 //! watched from outside, and ended with all that it started.
 
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -59,10 +60,9 @@ pub struct Program {
     pub dir: PathBuf,
     /// Its terminal.
     pub terminal: Terminal,
-    transcript: Arc<Transcript>,
     tree: Arc<Mutex<Tree>>,
     child: Mutex<Child>,
-    ended: Mutex<Option<ExitStatus>>,
+    ended: Arc<Mutex<Option<ExitStatus>>>,
     watch: Arc<Watch>,
 }
 
@@ -89,18 +89,24 @@ impl Program {
         if ["LANG", "LC_ALL", "LC_CTYPE"].iter().all(|name| std::env::var_os(name).is_none()) {
             command.env("LANG", "C.UTF-8");
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         transcript.word(start.name, format!("started: {}", start.words.join(" ")));
-        let child = command.spawn()?;
+        let mut child = command.spawn()?;
+        let ended = Arc::new(Mutex::new(None));
+        if let Some(output) = child.stdout.take() {
+            let (ended, name, transcript) = (ended.clone(), start.name.to_owned(), transcript.clone());
+            thread::Builder::new()
+                .name("ending".into())
+                .spawn(move || await_ending(output, &ended, &name, &transcript))?;
+        }
         let tree = Arc::new(Mutex::new(Tree::new(mark, child.id().cast_signed())));
         let program = Program {
             name: start.name.to_owned(),
             dir: start.dir.to_owned(),
             terminal,
-            transcript: transcript.clone(),
             tree,
             child: Mutex::new(child),
-            ended: Mutex::new(None),
+            ended,
             watch: Arc::default(),
         };
         program.start_watch()?;
@@ -152,14 +158,7 @@ impl Program {
 
     /// How its first process ended; what it started may go on.
     pub fn exited(&self) -> Option<ExitStatus> {
-        let mut ended = locked(&self.ended);
-        if ended.is_none() {
-            *ended = locked(&self.child).try_wait().ok().flatten();
-            if let Some(status) = *ended {
-                self.transcript.word(&self.name, ending(status));
-            }
-        }
-        *ended
+        *locked(&self.ended)
     }
 
     /// Whether nothing of it runs any more.
@@ -201,9 +200,7 @@ impl Program {
         end_tree(&self.tree);
         let mut child = locked(&self.child);
         let _ = child.kill();
-        if let Ok(status) = child.wait() {
-            locked(&self.ended).get_or_insert(status);
-        }
+        let _ = child.wait();
     }
 }
 
@@ -211,6 +208,16 @@ impl Drop for Program {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The launcher tells how the program ended; if it cannot, it was killed, and
+/// the program with it.
+fn await_ending(mut output: impl Read, ended: &Mutex<Option<ExitStatus>>, name: &str, transcript: &Transcript) {
+    let mut status = [0; 4];
+    let raw = output.read_exact(&mut status).map_or(Signal::SIGKILL as i32, |()| i32::from_ne_bytes(status));
+    let status = ExitStatus::from_raw(raw);
+    transcript.word(name, ending(status));
+    *locked(ended) = Some(status);
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
