@@ -217,8 +217,8 @@ fn completions_are_there_for_each_shell_and_bash_loads_them() {
         // Loaded, it is asked for what `netlab tcp-e` may become.
         let asks = "COMP_WORDS=(netlab tcp-e); COMP_CWORD=1; _netlab netlab tcp-e netlab; echo \"${COMPREPLY[@]}\"";
         let mut bash = Command::new("bash");
-        bash.args(["--norc", "-c", &format!("{script}\n{asks}")]);
-        assert_eq!(run_command(bash, b"").succeeded().stdout, "tcp-echo\n");
+        bash.args(["--norc", "-s"]);
+        assert_eq!(run_command(bash, format!("{script}\n{asks}\n").as_bytes()).succeeded().stdout, "tcp-echo\n");
     }
 }
 

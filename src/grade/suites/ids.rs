@@ -109,7 +109,9 @@ fn numbers_after_names(line: &str) -> Vec<String> {
                     c.is_alphanumeric()
                         || c == '.' && rest[gap + digits.len() + 1..].starts_with(|c: char| c.is_ascii_digit())
                 });
-            if is_number {
+            // `client #2` is one number, though both are names for it.
+            let is_known = name == "#" && numbers.iter().any(|number: &String| number.ends_with(&format!(" {digits}")));
+            if is_number && !is_known {
                 numbers.push(format!("{name} {digits}"));
             }
         }
