@@ -12,7 +12,12 @@ const MASK: &[u8] = b"***";
 
 /// Hides passwords in a stream of bytes, wherever it is cut.
 #[derive(Clone, Debug, Default)]
-pub struct Masker(State);
+pub struct Masker {
+    state: State,
+    /// A name whose end has not come. If no password follows it, it may well
+    /// be one.
+    name: Vec<u8>,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -35,8 +40,17 @@ impl Masker {
         let mut shown = Vec::with_capacity(bytes.len());
         let mut is_masked = false;
         for &byte in bytes {
-            self.0 = self.0.after(byte);
-            if self.0 != State::Password {
+            self.state = self.state.after(byte);
+            if self.state == State::Name {
+                self.name.push(byte);
+                continue;
+            }
+            let name = std::mem::take(&mut self.name);
+            match self.state {
+                State::Start if !name.is_empty() => shown.extend_from_slice(MASK),
+                _ => shown.extend_from_slice(&name),
+            }
+            if self.state != State::Password {
                 is_masked = false;
                 shown.push(byte);
             } else if !is_masked {
@@ -53,6 +67,8 @@ impl State {
         let is_space = matches!(byte, b' ' | b'\t');
         match self {
             _ if byte == b'\n' => State::Start,
+            // A space too many makes it no command, and the password no less one.
+            State::Start if is_space => State::Start,
             State::Start => State::Command(0).after(byte),
             State::Command(known) => match COMMAND.get(known) {
                 Some(next) if byte.eq_ignore_ascii_case(next) => State::Command(known + 1),
@@ -72,7 +88,12 @@ impl State {
 
 /// One line, as it may be shown.
 pub fn masked(line: &[u8]) -> Vec<u8> {
-    Masker::default().mask(line)
+    let mut masker = Masker::default();
+    let mut shown = masker.mask(line);
+    if !masker.name.is_empty() {
+        shown.extend_from_slice(MASK);
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -88,7 +109,11 @@ mod tests {
             ("/login alice secret with spaces\nhello\n", "/login alice ***\nhello\n"),
             ("/LOGIN alice secret", "/LOGIN alice ***"),
             ("/login  alice  secret", "/login  alice ***"),
-            ("/login alice", "/login alice"),
+            ("/login secret", "/login ***"),
+            ("/login secret\nhello\n", "/login ***\nhello\n"),
+            (" \t/login alice secret", " \t/login alice ***"),
+            ("/login", "/login"),
+            ("/login ", "/login "),
             ("/loginalice secret", "/loginalice secret"),
             ("/login\talice\tsecret", "/login\talice\t***"),
             ("say /login alice secret", "say /login alice secret"),

@@ -46,6 +46,8 @@ fn a_password_is_in_no_output() {
         ] {
             eve.say(&typed);
         }
+        eve.say("/who"); // answered once all of these are heard
+        while eve.line() != "* 1 in lobby: alice" {}
         // In two pieces, as it may come over a slow line.
         alice.send(format!("/login alice {}", &SECRET[..6]).as_bytes());
         alice.send(format!("{}\n", &SECRET[6..]).as_bytes());

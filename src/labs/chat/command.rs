@@ -68,6 +68,9 @@ pub const OPERATOR_HELP: &str = "/kick NAME [REASON] · /mute NAME · /unmute NA
 /// # Errors
 /// An unknown command, or one with something missing: what to say to that.
 pub fn parse(line: &str) -> Result<Command, Misunderstood> {
+    // A space too many before it must not make a password something to say.
+    let is_login = |text: &str| text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("/login"));
+    let line = Some(line.trim_start()).filter(|text| is_login(text)).unwrap_or(line);
     let Some(rest) = line.strip_prefix('/') else { return Ok(Command::Text(line.to_owned())) };
     let (word, rest) = split(rest);
     let usage = |how| Err(Misunderstood::Usage(how));
@@ -147,6 +150,7 @@ mod tests {
         let table = [
             ("hello", Ok(Command::Text(text("hello")))),
             (" /who", Ok(Command::Text(text(" /who")))),
+            (" /login a b", Ok(Command::Login(text("a"), text("b")))),
             ("/name alice", Ok(Command::Name(text("alice")))),
             ("/name  alice ", Ok(Command::Name(text("alice")))),
             ("/name", Err(Misunderstood::Usage("/name NAME, a name without spaces"))),

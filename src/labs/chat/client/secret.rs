@@ -11,8 +11,12 @@ pub fn masked(line: &str) -> Option<String> {
     if !word.eq_ignore_ascii_case("/login") {
         return None;
     }
-    let (name, _) = rest.trim_start().split_once(char::is_whitespace)?;
-    Some(format!("/login {name} ***"))
+    match rest.trim_start().split_once(char::is_whitespace) {
+        Some((name, _)) => Some(format!("/login {name} ***")),
+        // Without a password behind it, the name may well be one.
+        None if rest.trim().is_empty() => None,
+        None => Some("/login ***".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -30,7 +34,7 @@ mod tests {
 
     #[test]
     fn other_lines_are_left_alone() {
-        for line in ["hello", "/login", "/login alice", "/loginx alice hunter2", "/msg bob /login alice x", ""] {
+        for line in ["hello", "/login", "/login ", "/loginx alice hunter2", "/msg bob /login alice x", ""] {
             assert_eq!(masked(line), None, "{line:?}");
         }
     }
