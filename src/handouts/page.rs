@@ -6,6 +6,8 @@ use std::mem;
 use anstyle::{AnsiColor, Style};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
+use crate::report::keyboard;
+
 const HEADING: Style = AnsiColor::Green.on_default().bold();
 const COMMAND: Style = AnsiColor::Cyan.on_default();
 const STRONG: Style = Style::new().bold();
@@ -22,7 +24,7 @@ const CONTINUED: &str = "     ";
 
 /// The width to lay a page out for.
 pub fn columns() -> usize {
-    terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0)).clamp(20, MAX_COLUMNS)
+    keyboard::columns().min(MAX_COLUMNS)
 }
 
 /// `markdown` laid out in `columns`, with styles as escape sequences.

@@ -5,6 +5,7 @@ use tui_input::{Input, InputRequest};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::MAX_LINE_BYTES;
 use super::learnt::Candidates;
 use super::secret;
 use crate::framing::visible;
@@ -13,9 +14,6 @@ use crate::report::keyboard::{Happening, KeyCode, KeyEvent, KeyEventKind, KeyMod
 
 /// Lines that can be called back.
 const HISTORY_LINES: usize = 1000;
-
-/// The longest line that can be typed: longer ones the server refuses.
-pub const MAX_LINE_BYTES: usize = 4096;
 
 /// Pasted lines that wait to be sent. A thousand lines were not meant for a
 /// chat.

@@ -1,5 +1,7 @@
 //! What nobody else is to see: passwords.
 
+use crate::framing;
+
 /// A `/login` line without its password: `/login alice ***`. `None` for lines
 /// without any.
 ///
@@ -7,16 +9,10 @@
 /// It sees a password in everything that a server could take for one: in other
 /// case, and with more spaces.
 pub fn masked(line: &str) -> Option<String> {
-    let (word, rest) = line.trim_start().split_once(char::is_whitespace)?;
-    if !word.eq_ignore_ascii_case("/login") {
-        return None;
-    }
-    match rest.trim_start().split_once(char::is_whitespace) {
-        Some((name, _)) => Some(format!("/login {name} ***")),
-        // Without a password behind it, the name may well be one.
-        None if rest.trim().is_empty() => None,
-        None => Some("/login ***".to_owned()),
-    }
+    let shown = framing::masked(line.as_bytes());
+    let shown = String::from_utf8_lossy(&shown);
+    let words: Vec<&str> = shown.split_whitespace().skip(1).collect();
+    (shown != line).then(|| format!("/login {}", words.join(" ")))
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::MAX_LINE_BYTES;
 use super::super::protocol::{Line, Meaning};
 use super::console::Console;
 use super::download::{Downloads, Effect};
-use super::editor::MAX_LINE_BYTES;
 use super::ending::Ending;
 use super::learnt::Learnt;
 use super::link::{Heard, Link, Outgoing, Reader};
