@@ -23,6 +23,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid, sethostname};
 use serde::{Deserialize, Serialize};
 
+use super::network;
+
 /// What the scratch folder, all writes included, may hold.
 const SCRATCH_BYTES: &str = "size=768m,mode=0755";
 
@@ -91,12 +93,17 @@ impl Isolation {
     /// # Errors
     /// What the system forbids.
     pub fn furnish(self, scratch: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-        if self != Isolation::Full {
+        if self == Isolation::None {
+            return fill(scratch);
+        }
+        if self == Isolation::Network {
+            network::keep_tables_small();
             return fill(scratch);
         }
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
         mount(Some("proc"), "/proc", Some("proc"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, None::<&str>)?;
         limit_processes();
+        network::keep_tables_small();
         mount(Some("scratch"), scratch, Some("tmpfs"), MsFlags::MS_NOSUID, Some(SCRATCH_BYTES))?;
         fill(scratch)?;
         let held = File::open(scratch)?;
