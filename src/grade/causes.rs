@@ -20,6 +20,10 @@ pub const ENDED: &str =
 /// It closed.
 pub const CLOSED_EARLY: &str =
     "the server closes the connection after one message or at an error: recv in a loop until it returns 0 bytes";
+/// A client's reset ended more than that client.
+pub const VANISHED: &str = "a client that vanishes (reset, RST) makes recv or send fail (ECONNRESET, EPIPE, ConnectionResetError, IOException), and send raise SIGPIPE: handle that for this client alone, close its socket and go on, without exit and without an uncaught exception";
+/// The second client finds nobody.
+pub const NO_NEXT: &str = "the next client, the second, finds nobody: accept belongs into a loop, the listening socket stays open as long as the server runs, and only the client's own socket is closed after it";
 /// 100 % CPU.
 pub const SPINS: &str =
     "the program runs in circles: when recv returns 0 bytes the client has finished, so leave the loop and close";
@@ -45,15 +49,19 @@ pub const NO_BIND: &str =
 pub const BYTE_ORDER: &str =
     "the two bytes of the port are swapped: htons on the way into the address, ntohs on the way out";
 /// The argument is not used.
-pub const PORT_IGNORED: &str = "the port is given as an argument; use it. For a port that is written into the program give --port, or port in netlab.toml";
+pub const PORT_IGNORED: &str = "the port is given as an argument: bind to it. For a port that is written into the program give --port, or port in netlab.toml";
 
 /// The build line failed.
 pub const BUILD: &str =
     "the program is not built: run the same line in the folder, and mend what the compiler names first";
 
+/// A closed socket.
+const USED_AFTER_CLOSE: &str =
+    "a socket is used after it was closed: close it at the very end, after the loop, not in each turn of it";
+
 /// What runtimes print when they fail, and what it means here. Looked for in
 /// order; the words are those of the languages, not of a system's language.
-const SIGNS: [(&str, &str); 31] = [
+const SIGNS: &[(&str, &str)] = &[
     (
         "Address already in use",
         "bind found the port taken: SO_REUSEADDR before bind lets a server restart, and a second receiver needs it too",
@@ -106,6 +114,10 @@ const SIGNS: [(&str, &str); 31] = [
     ("Permission denied", "the system refused: a broadcast address needs the option SO_BROADCAST first"),
     ("PermissionError", "the system refused: a broadcast address needs the option SO_BROADCAST first"),
     ("EACCES", "the system refused: a broadcast address needs the option SO_BROADCAST first"),
+    ("Bad file descriptor", USED_AFTER_CLOSE),
+    ("EBADF", USED_AFTER_CLOSE),
+    ("ERR_SOCKET_DGRAM_NOT_RUNNING", USED_AFTER_CLOSE),
+    ("Socket is closed", USED_AFTER_CLOSE),
     ("IndexError", "an index that is not there: an empty message or a missing argument must not end the program"),
     ("OutOfMemoryError", "the program keeps more and more: what is handled must be let go"),
     ("Traceback", "an exception ended this: its last line says which, the line above it where"),

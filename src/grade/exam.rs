@@ -38,6 +38,10 @@ const STUCK: Duration = Duration::from_secs(6);
 /// After the last process has gone, for bytes that are still on their way.
 const AFTERMATH: Duration = Duration::from_millis(400);
 
+/// A connection that ends abruptly may be the first sign of a program's end:
+/// so long it may sleep before it is said to go on.
+const ENDING: Patience = Patience { idle: Duration::from_millis(300), cpu: Duration::from_secs(3) };
+
 /// A pause between two things that a server says on its own.
 const QUIET: Duration = Duration::from_millis(60);
 
@@ -369,6 +373,7 @@ impl<'a> Exam<'a> {
         }
         server.other.set(None);
         dialled.map_err(|cause| {
+            self.await_ending(&server.program);
             let said = self.last_words(&server.program);
             let fate = server.program.fate().map(|fate| format!("; the server {fate}")).unwrap_or_default();
             let hint = causes::hint(&server.program.terminal.text()).unwrap_or(if fate.is_empty() {
@@ -416,9 +421,18 @@ impl<'a> Exam<'a> {
         !program.is_over()
     }
 
+    /// The kernel closes an ended program's sockets before anybody is told of
+    /// its end: what looks like a closed connection is looked at once more.
+    fn await_ending(&self, program: &Program) {
+        self.holds(ENDING, &[program], || program.is_over());
+    }
+
     /// Says how a server that owes an answer looks from outside, and why.
     pub fn silence(&self, server: &Server, stream: Option<&Stream>) -> (String, &'static str) {
         let program = &server.program;
+        if stream.is_some_and(|stream| stream.end().is_some()) {
+            self.await_ending(program);
+        }
         let said = self.last_words(program);
         if let Some(fate) = program.fate() {
             return (

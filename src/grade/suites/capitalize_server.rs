@@ -10,9 +10,12 @@ use super::mt_server::{crowd, last_first};
 use super::stream::{ask, contains, vanish};
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};
-use crate::grade::exam::{Exam, Patience, REPLY, Server};
+use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server};
 use crate::grade::peer::Stream;
 use crate::grade::proc::Proto;
+
+/// A server that sleeps this long has done what there was to do.
+const NOTICED: Duration = Duration::from_millis(150);
 
 /// Clients that come at the same moment, so that a counter without a lock
 /// shows.
@@ -86,9 +89,8 @@ pub fn mixed(exam: &Exam<'_>) -> String {
     format!("{}{}-{}", &cased[..5], random % 90 + 10, &cased[5..])
 }
 
-fn say(exam: &Exam<'_>, server: &Server, stream: &Stream) -> Answer {
-    let word = mixed(exam);
-    ask(exam, server, stream, &word, &word.to_uppercase()).map(|_| ()).map_err(|finding| why_not_raised(finding, &word))
+fn say(exam: &Exam<'_>, server: &Server, stream: &Stream, word: &str) -> Answer {
+    ask(exam, server, stream, word, &word.to_uppercase()).map(|_| ()).map_err(|finding| why_not_raised(finding, word))
 }
 
 fn why_not_raised(finding: Finding, word: &str) -> Finding {
@@ -108,7 +110,17 @@ fn capitalizes(exam: &Exam<'_>) -> Answer {
     let server = exam.server(Proto::Tcp)?;
     exam.on_asked_port(&server)?;
     let client = exam.dial(&server, "client")?;
-    say(exam, &server, &client)
+    say(exam, &server, &client, &mixed(exam))?;
+    say(exam, &server, &client, &alphabet(exam))
+}
+
+/// Every small letter, in an order that nobody can know.
+fn alphabet(exam: &Exam<'_>) -> String {
+    let mut letters: Vec<char> = ('a'..='z').collect();
+    for at in (1..letters.len()).rev() {
+        letters.swap(at, (exam.random() % (at as u64 + 1)) as usize);
+    }
+    letters.into_iter().collect()
 }
 
 /// For the checks that are about something else: any reply with the word in
@@ -159,12 +171,19 @@ fn unique_ids(exam: &Exam<'_>) -> Answer {
         clients.push(arrives(exam, &server, &mut seen, n)?);
     }
     // Who counts the clients that are present gives the next one an id again.
-    drop(clients.remove(0));
-    exam.holds(Patience { idle: Duration::from_millis(400), ..REPLY }, &[&server.program], || false);
+    leaves(exam, &server, clients.remove(0));
     clients.push(arrives(exam, &server, &mut seen, 4)?);
     seen.judge("one after the other, the first having left before the last came")?;
     drop(clients);
     at_once(exam, &server)
+}
+
+/// A client goes, and the server has seen it: closed its end, and done what it
+/// does then.
+fn leaves(exam: &Exam<'_>, server: &Server, client: Stream) {
+    client.finish();
+    exam.holds(SETTLE, &[&server.program], || client.end().is_some());
+    exam.holds(SETTLE.idle(NOTICED), &[&server.program], || false);
 }
 
 /// A client comes and says a word: what appears meanwhile is about it.
@@ -188,7 +207,7 @@ fn at_once(exam: &Exam<'_>, server: &Server) -> Answer {
     }
     let all = || clients.iter().all(|client| client.count() > 0);
     exam.holds(REPLY, &[&server.program], all);
-    exam.holds(Patience { idle: Duration::from_millis(400), ..REPLY }, &[&server.program], || false);
+    exam.holds(SETTLE.idle(NOTICED), &[&server.program], || false);
     let mut seen = ids::Seen::default();
     let terminal = server.program.terminal.since(mark);
     for (at, client) in clients.iter().enumerate() {
@@ -264,10 +283,10 @@ fn never_terminates(exam: &Exam<'_>) -> Answer {
     let server = exam.server(Proto::Tcp)?;
     let client = exam.dial(&server, "client 1")?;
     answered(exam, &server, &client)?;
-    drop(client);
+    leaves(exam, &server, client);
     closes(exam, &server).map_err(about_end)?;
     // All have left, the last by CLOSE SOCKET.
-    exam.holds(Patience { idle: Duration::from_millis(300), ..REPLY }, &[&server.program], || false);
+    exam.holds(SETTLE.idle(NOTICED), &[&server.program], || false);
     let new = exam.dial(&server, "new client").map_err(about_end)?;
     answered(exam, &server, &new).map_err(about_end)
 }

@@ -20,6 +20,9 @@ use super::stream::{contains, without_line_ends};
 /// A client that sleeps this long waits for somebody.
 const WAITING: Duration = Duration::from_millis(500);
 
+/// For what a client does with nobody there.
+const ALONE: Patience = Patience { idle: REPLY.idle, cpu: Duration::from_secs(5) };
+
 /// Before an answer, so that what a client prints about its sending is out.
 const BEFORE_ANSWER: Duration = Duration::from_millis(200);
 
@@ -325,11 +328,14 @@ pub fn prints<'e>(
 /// With nobody there to talk to, a client has to say so.
 pub fn reports_refused(exam: &Exam<'_>, good: &str) -> Answer {
     let program = exam.client()?;
-    exam.settles(&program, WAITING * 2);
+    // One that tries for ever works for ever: so much is a slow start, or one
+    // more try, and more is neither.
+    let (start, try_) = (Patience { idle: WAITING * 2, ..ALONE }, ALONE);
+    exam.holds(start, &[&program], || program.is_over() || says_failure(&program.terminal.text(), good));
     if !program.is_over() {
         program.terminal.type_line(&exam.token());
     }
-    let told = exam.holds(REPLY, &[&program], || says_failure(&program.terminal.text(), good));
+    let told = exam.holds(try_, &[&program], || says_failure(&program.terminal.text(), good));
     if told {
         return Ok(());
     }

@@ -31,6 +31,9 @@ const COUNTS: [&str; 14] = [
     "remaining",
 ];
 
+/// `your id is 3`, in some languages.
+const COPULAS: [&str; 6] = ["is ", "is: ", "ist ", "es ", "est ", "è "];
+
 /// What was seen of each client.
 #[derive(Default)]
 pub struct Seen {
@@ -77,7 +80,7 @@ fn ids_in(text: &str, port: u16) -> Vec<String> {
             continue;
         }
         for id in numbers_after_names(&lower) {
-            if id != port.to_string() && !found.contains(&id) {
+            if !id.ends_with(&format!(" {port}")) && !found.contains(&id) {
                 found.push(id);
             }
         }
@@ -95,11 +98,7 @@ fn numbers_after_names(line: &str) -> Vec<String> {
                 continue;
             }
             let rest = &line[at + name.len()..];
-            let gap = rest
-                .chars()
-                .take_while(|c| matches!(c, ' ' | ':' | '#' | '=' | '-' | '_' | '[' | '(' | '.'))
-                .map(char::len_utf8)
-                .sum::<usize>();
+            let gap = gap_before_number(rest);
             let digits: String = rest[gap..].chars().take_while(char::is_ascii_digit).collect();
             let after = rest[gap + digits.len()..].chars().next();
             // `client 127.0.0.1`, `client 3f2a` are no numbers; a port is none.
@@ -119,6 +118,15 @@ fn numbers_after_names(line: &str) -> Vec<String> {
     numbers
 }
 
+/// How much stands between a name and its number: `: #`, ` is `.
+fn gap_before_number(rest: &str) -> usize {
+    let signs = |text: &str| text.len() - text.trim_start_matches([' ', ':', '#', '=', '-', '_', '[', '(', '.']).len();
+    let at = signs(rest);
+    let verb = COPULAS.iter().find_map(|verb| Some(verb.len() + signs(rest[at..].strip_prefix(verb)?)));
+    // `client isolated 3` is no such sentence: a space follows the word.
+    at + verb.unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +136,9 @@ mod tests {
         for (text, ids) in [
             ("Client 3 connected from 127.0.0.1:50000", vec!["client 3"]),
             ("[client #2] hello", vec!["client 2"]),
-            ("Your ID is 7", vec![]),
+            ("Your ID is 7", vec!["id 7"]),
+            ("your client id is: 7", vec!["id 7"]),
+            ("client number 50000", vec![]),
             ("id=7", vec!["id 7"]),
             ("New client ('127.0.0.1', 50000)", vec![]),
             ("client 127.0.0.1", vec![]),

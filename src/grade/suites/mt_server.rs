@@ -5,7 +5,7 @@
 use super::stream::{ask, contains, vanish};
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};
-use crate::grade::exam::{Exam, REPLY, Server};
+use crate::grade::exam::{Exam, REPLY, SETTLE, Server};
 use crate::grade::peer::Stream;
 use crate::grade::proc::Proto;
 use crate::grade::transcript::quoted;
@@ -16,6 +16,10 @@ const MANY: usize = 20;
 /// Clients that talk at the same time, and what each says.
 const TALKERS: usize = 6;
 const ROUNDS: usize = 8;
+
+const SHARED: &str = "a variable that all clients share (global, static, a field) holds the message, the buffer or the socket, \
+                      and another client's thread overwrites it: each client needs its own, or a lock; or the answer is sent \
+                      to all clients";
 
 pub const CHECKS: [Check; 5] = [
     Check::server("mt-server/answers", 20, answers, "each message is answered by a reply that contains it"),
@@ -75,14 +79,14 @@ pub fn last_first(
     for (at, client) in clients.iter().enumerate().rev() {
         say(exam, server, client).map_err(|finding| {
             let expected = format!("with {count} clients connected, {}", finding.expected);
-            let is_last = at + 1 == count;
+            let waits_for_first = at + 1 == count && !is_answered(exam, server, &clients[1]);
             let hint = match finding.hint.as_str() {
-                causes::NOT_READ | causes::READ_AND_SILENT if is_last => {
+                causes::NOT_READ | causes::READ_AND_SILENT if waits_for_first => {
                     "the server waits for an earlier client, which is connected and idle: serve each in a thread of its own \
                      (start it, neither call run nor the handler itself, nor join it at once), or let one loop wait for all"
                 }
                 causes::NOT_READ | causes::READ_AND_SILENT => {
-                    "this client waits while others are served: a pool or a table with a limit (10, 12?) is full, or the answer \
+                    "this client waits while others are served: a pool or a table with a limit (ten, twelve?) is full, or the answer \
                      went to another client's socket (a shared, global variable)"
                 }
                 causes::CLOSED_EARLY => "the server closed this client's connection: is there a limit, a table of clients that is full?",
@@ -94,13 +98,23 @@ pub fn last_first(
     Ok(())
 }
 
+/// Whether this one gets anything: then the server does serve several at once,
+/// up to a limit.
+fn is_answered(exam: &Exam<'_>, server: &Server, client: &Stream) -> bool {
+    exam.quiet(client);
+    let before = client.count();
+    client.send(format!("{}\n", exam.token()).as_bytes());
+    exam.holds(SETTLE, &[&server.program], || client.count() > before)
+}
+
 /// All talk at the same time, several rounds. Another client's word is proof;
 /// the server having answered each later message, none is still to come.
 fn no_cross_talk(exam: &Exam<'_>) -> Answer {
     let server = exam.server(Proto::Tcp)?;
     let clients = crowd(exam, &server, TALKERS)?;
-    for client in &clients {
-        say(exam, &server, client)?;
+    for (at, client) in clients.iter().enumerate() {
+        let token = exam.token();
+        ask(exam, &server, client, &token, &token).map_err(|finding| astray(finding, &clients, at, &token))?;
     }
     let words: Vec<Vec<String>> = clients.iter().map(|_| (0..ROUNDS).map(|_| exam.token()).collect()).collect();
     for round in 0..ROUNDS {
@@ -114,10 +128,7 @@ fn no_cross_talk(exam: &Exam<'_>) -> Answer {
         let answered = exam.holds(REPLY, &[&server.program], || all() || mixed(&clients, &words).is_some());
         if let Some((to, from, word)) = mixed(&clients, &words) {
             let actual = format!("client {to} received {word:?}, which client {from} had sent");
-            return Err(Finding::fail("each client receives only the answers to its own messages", actual).hint(
-                "a variable that all clients share (global, static, a field) holds the message, the buffer or the socket, and another \
-                 client's thread overwrites it: each client needs its own, or a lock; or the answer is sent to all clients",
-            ));
+            return Err(Finding::fail("each client receives only the answers to its own messages", actual).hint(SHARED));
         }
         if !answered {
             let missing = clients
@@ -139,6 +150,14 @@ fn no_cross_talk(exam: &Exam<'_>) -> Answer {
         }
     }
     Ok(())
+}
+
+/// An answer that did not come to the one who asked may have come to another.
+fn astray(finding: Finding, clients: &[Stream], asked: usize, token: &str) -> Finding {
+    let to = clients.iter().position(|client| contains(&client.received(), token.as_bytes()));
+    let Some(to) = to.filter(|to| *to != asked) else { return finding };
+    let actual = format!("client {} sent {token:?}, and client {} received the answer", asked + 1, to + 1);
+    Finding { actual, hint: SHARED.to_owned(), ..finding }
 }
 
 /// Who received whose word.

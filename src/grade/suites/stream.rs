@@ -1,5 +1,6 @@
 //! What the checks of all TCP servers do: ask, compare, vanish.
 
+use crate::grade::causes;
 use crate::grade::check::{Answer, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server};
 use crate::grade::peer::{Dial, Stream};
@@ -89,8 +90,9 @@ pub fn vanish(exam: &Exam<'_>, server: &Server, how: fn(&Exam<'_>, &Server, &Str
     unread.send(format!("{}\n", exam.token()).as_bytes());
     until_read(exam, server, &unread);
     unread.reset();
-    exam.dial(server, "client 2")?.reset();
-    let flood = exam.dial_how(server, "client 3", Dial { paused: true, ..Dial::default() })?;
+    exam.dial(server, "client 2").map_err(after_reset)?.reset();
+    let paused = Dial { paused: true, ..Dial::default() };
+    let flood = exam.dial_how(server, "client 3", paused).map_err(after_reset)?;
     let lines = format!("{}\n", exam.token()).repeat(200_000);
     let mut ticks = 0;
     flood.send_while(lines.as_bytes(), || {
@@ -102,7 +104,11 @@ pub fn vanish(exam: &Exam<'_>, server: &Server, how: fn(&Exam<'_>, &Server, &Str
     how(exam, server, &next).map_err(after_reset)
 }
 
-fn after_reset(finding: Finding) -> Finding {
+pub fn after_reset(finding: Finding) -> Finding {
     let expected = format!("after clients that vanished (RST): {}", finding.expected);
-    Finding { expected, ..finding }
+    let hint = match finding.hint.as_str() {
+        causes::ENDED | causes::NOT_ACCEPTING | causes::CLOSED_EARLY => causes::VANISHED.to_owned(),
+        _ => finding.hint,
+    };
+    Finding { expected, hint, ..finding }
 }

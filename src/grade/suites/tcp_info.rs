@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::info::{says_ip, says_port, wrong_ip, wrong_port};
+use super::stream::after_reset;
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server};
@@ -139,14 +140,11 @@ fn survives_reset(exam: &Exam<'_>) -> Answer {
     let server = exam.server(Proto::Tcp)?;
     named(exam, &server, "client 1")?;
     for n in 2..=4 {
-        let stream = exam.dial(&server, &format!("client {n}"))?;
+        let stream = exam.dial(&server, &format!("client {n}")).map_err(after_reset)?;
         if n > 2 {
             stream.send(format!("{}\n", exam.token()).as_bytes());
         }
         stream.reset();
     }
-    named(exam, &server, "client 5").map_err(|finding| {
-        let expected = format!("after clients that vanished (RST): {}", finding.expected);
-        Finding { expected, ..finding }
-    })
+    named(exam, &server, "client 5").map_err(after_reset)
 }

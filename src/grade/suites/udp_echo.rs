@@ -74,6 +74,9 @@ fn echo(exam: &Exam<'_>, server: &Server, client: &Datagrams, sent: &[u8]) -> An
     }
 }
 
+const TOO_LONG: &str =
+    "the reply is longer than the message: send as many bytes as recvfrom returned (its length), not the whole buffer";
+
 fn not_the_same(exam: &Exam<'_>, server: &Server, sent: &[u8], reply: Option<&Datagram>) -> Finding {
     let expected = format!("{} bytes, {}, come back", sent.len(), quoted(sent));
     let Some(reply) = reply else {
@@ -84,7 +87,7 @@ fn not_the_same(exam: &Exam<'_>, server: &Server, sent: &[u8], reply: Option<&Da
     let hint = if got.len() < sent.len() && sent.starts_with(got) {
         "the reply is cut: recvfrom's buffer is too small, and what does not fit into it is lost (truncated) for ever"
     } else if got.starts_with(sent) {
-        "the reply is longer than the message: send as many bytes as recvfrom returned (its length), not the whole buffer"
+        TOO_LONG
     } else if contains(got, sent) {
         "more comes back than was sent: echo the datagram's own bytes, without earlier ones and without words around it"
     } else {
@@ -173,6 +176,11 @@ fn keeps_boundaries(exam: &Exam<'_>) -> Answer {
     if !came.iter().any(|datagram| sent.iter().any(|text| contains(&datagram.bytes, text.as_bytes()))) {
         return Err(Finding::fail(expected, format!("{actual}; none of them is the same as one that was sent"))
             .hint("the bytes differ: send back the same, unchanged bytes that recvfrom gave"));
+    }
+    if sent.iter().all(|text| came.iter().any(|datagram| datagram.bytes.starts_with(text.as_bytes())))
+        && came.len() == sent.len()
+    {
+        return Err(Finding::fail(expected, actual).hint(TOO_LONG));
     }
     Err(Finding::fail(expected, actual).hint(
         "boundaries are lost: each recvfrom is one datagram and each sendto another; answer each at once, with its own bytes alone, not joined with earlier or later ones",
