@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exam::Exam;
 use super::transcript::Entry;
+use crate::handouts::{self, Requirement};
 
 /// What came of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,39 +112,50 @@ pub enum Side {
     Both,
 }
 
-/// A requirement of a lab, and how it is tried.
+/// How a requirement of a lab is tried. Its words and its points are in the
+/// lab's `lab.toml`, where students read them.
 pub struct Check {
     /// `tcp-echo/echoes`.
     pub id: &'static str,
-    /// The lab's words.
-    pub requirement: &'static str,
-    /// What it is worth.
-    pub points: u32,
-    /// Whose it is.
+    /// Which programs it needs.
     pub side: Side,
     /// How it is tried.
     pub run: fn(&Exam<'_>) -> Answer,
 }
 
+/// What is said of a check that its lab does not know; a test sees to it that
+/// there is none.
+static UNSTATED: Requirement =
+    Requirement { id: String::new(), side: handouts::Side::Both, points: 0, requirement: String::new() };
+
 impl Check {
     /// Of a server, or receiver.
-    pub const fn server(
-        id: &'static str,
-        points: u32,
-        run: fn(&Exam<'_>) -> Answer,
-        requirement: &'static str,
-    ) -> Check {
-        Check { id, requirement, points, side: Side::Server, run }
+    pub const fn server(id: &'static str, run: fn(&Exam<'_>) -> Answer) -> Check {
+        Check { id, side: Side::Server, run }
     }
 
     /// Of a client, or sender.
-    pub const fn client(
-        id: &'static str,
-        points: u32,
-        run: fn(&Exam<'_>) -> Answer,
-        requirement: &'static str,
-    ) -> Check {
-        Check { id, requirement, points, side: Side::Client, run }
+    pub const fn client(id: &'static str, run: fn(&Exam<'_>) -> Answer) -> Check {
+        Check { id, side: Side::Client, run }
+    }
+
+    /// Of both, together.
+    pub const fn both(id: &'static str, run: fn(&Exam<'_>) -> Answer) -> Check {
+        Check { id, side: Side::Both, run }
+    }
+
+    /// What it tries, in the lab's words.
+    pub fn requirement(&self) -> &'static str {
+        &self.stated().requirement
+    }
+
+    /// What it is worth.
+    pub fn points(&self) -> u32 {
+        self.stated().points
+    }
+
+    fn stated(&self) -> &'static Requirement {
+        handouts::requirement(self.id).unwrap_or(&UNSTATED)
     }
 }
 

@@ -411,8 +411,8 @@ fn told(job: &Job, check: &Check, tried: &Tried, elapsed: Duration) -> Graded {
     let said = |text: fn(&Finding) -> &String| finding.map(text).filter(|text| !text.is_empty()).cloned();
     Graded {
         id: check.id.to_owned(),
-        requirement: check.requirement.to_owned(),
-        points: check.points,
+        requirement: check.requirement().to_owned(),
+        points: check.points(),
         verdict: finding.map_or(Verdict::Pass, |finding| finding.verdict),
         expected: said(|finding| &finding.expected),
         actual: said(|finding| &finding.actual),

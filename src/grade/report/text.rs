@@ -160,7 +160,7 @@ pub fn checks(lab: &str, only: &[String], style: Style) -> String {
     let checks: Vec<_> = suites::all(lab).iter().filter(|check| suites::is_asked(check.id, only)).collect();
     let wide = checks.iter().map(|check| check.id.len()).max().unwrap_or(0);
     for check in checks {
-        let _ = writeln!(page, "{:<wide$}  {:>2}  {}", check.id, check.points, style.faint(check.requirement));
+        let _ = writeln!(page, "{:<wide$}  {:>2}  {}", check.id, check.points(), style.faint(check.requirement()));
     }
     page
 }

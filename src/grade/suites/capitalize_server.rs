@@ -22,62 +22,17 @@ const NOTICED: Duration = Duration::from_millis(150);
 const BURST: usize = 8;
 
 pub const CHECKS: [Check; 11] = [
-    Check::server("capitalize-server/capitalizes", 20, capitalizes, "each message comes back in capitals"),
-    Check::server(
-        "capitalize-server/keeps-connection",
-        10,
-        keeps_connection,
-        "a client sends many messages on one connection",
-    ),
-    Check::server(
-        "capitalize-server/serves-at-once",
-        20,
-        serves_at_once,
-        "a client is served while others are connected and silent",
-    ),
-    Check::server("capitalize-server/unique-ids", 10, unique_ids, "where clients get ids, no two have the same"),
-    Check::server(
-        "capitalize-server/close-socket-closes",
-        10,
-        close_socket_closes,
-        "CLOSE SOCKET closes the connection of the client that sent it",
-    ),
-    Check::server(
-        "capitalize-server/close-spares-others",
-        10,
-        close_spares_others,
-        "the other clients stay connected and are served",
-    ),
-    Check::server(
-        "capitalize-server/never-terminates",
-        10,
-        never_terminates,
-        "no message ends the server: new clients are served",
-    ),
-    Check::server(
-        "capitalize-server/survives-reset",
-        10,
-        survives_reset,
-        "a client that vanishes does not end the server",
-    ),
-    Check::client(
-        "capitalize-server/client-sends",
-        10,
-        client_sends,
-        "what is typed into the client reaches the server, whole",
-    ),
-    Check::client(
-        "capitalize-server/client-prints-reply",
-        10,
-        client_prints_reply,
-        "the client prints what the server sends back",
-    ),
-    Check::client(
-        "capitalize-server/client-closes",
-        10,
-        client_closes,
-        "after CLOSE SOCKET the client closes its connection too",
-    ),
+    Check::server("capitalize-server/capitalizes", capitalizes),
+    Check::server("capitalize-server/keeps-connection", keeps_connection),
+    Check::server("capitalize-server/serves-at-once", serves_at_once),
+    Check::server("capitalize-server/unique-ids", unique_ids),
+    Check::server("capitalize-server/close-socket-closes", close_socket_closes),
+    Check::server("capitalize-server/close-spares-others", close_spares_others),
+    Check::server("capitalize-server/never-terminates", never_terminates),
+    Check::server("capitalize-server/survives-reset", survives_reset),
+    Check::client("capitalize-server/client-sends", client_sends),
+    Check::client("capitalize-server/client-prints-reply", client_prints_reply),
+    Check::client("capitalize-server/client-closes", client_closes),
 ];
 
 /// A word with small letters, capitals and digits in all places.

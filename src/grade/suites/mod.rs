@@ -72,3 +72,34 @@ pub fn is_asked(id: &str, only: &[String]) -> bool {
     let short = id.split_once('/').map_or(id, |(_, short)| short);
     only.is_empty() || only.iter().any(|wanted| wanted == id || wanted == short)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handouts::{self, HANDOUTS};
+
+    #[test]
+    fn the_grader_and_the_handouts_ask_the_same_in_the_same_order() {
+        assert!(labs().eq(HANDOUTS.iter().map(|handout| handout.lab)));
+        for handout in HANDOUTS {
+            let rubric = handout.rubric().unwrap();
+            let stated: Vec<&str> = rubric.checks.iter().map(|check| check.id.as_str()).collect();
+            let tried: Vec<&str> = all(handout.lab).iter().map(|check| check.id).collect();
+            assert_eq!(stated, tried);
+        }
+    }
+
+    #[test]
+    fn a_check_has_the_program_that_its_requirement_is_about() {
+        for check in labs().flat_map(all) {
+            let about = handouts::requirement(check.id).map(|stated| stated.side);
+            let fits = match check.side {
+                Side::Server => about == Some(handouts::Side::Server),
+                Side::Client => about == Some(handouts::Side::Client),
+                Side::Both => about.is_some(),
+            };
+            assert!(fits, "{}: {about:?}", check.id);
+            assert!(!check.requirement().is_empty(), "{}", check.id);
+        }
+    }
+}

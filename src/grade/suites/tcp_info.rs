@@ -13,21 +13,11 @@ use crate::grade::peer::{Dial, Stream};
 use crate::grade::proc::Proto;
 
 pub const CHECKS: [Check; 5] = [
-    Check::server(
-        "tcp-info/listens-on-port",
-        20,
-        listens_on_port,
-        "the server listens on the port it is told, over TCP",
-    ),
-    Check::server("tcp-info/prints-ip", 20, prints_ip, "it prints the client's IP address"),
-    Check::server("tcp-info/prints-port", 20, prints_port, "it prints the client's port"),
-    Check::server(
-        "tcp-info/serves-many",
-        20,
-        serves_many,
-        "it prints the address of every client, one after the other",
-    ),
-    Check::server("tcp-info/survives-reset", 20, survives_reset, "a client that vanishes does not end the server"),
+    Check::server("tcp-info/listens-on-port", listens_on_port),
+    Check::server("tcp-info/prints-ip", prints_ip),
+    Check::server("tcp-info/prints-port", prints_port),
+    Check::server("tcp-info/serves-many", serves_many),
+    Check::server("tcp-info/survives-reset", survives_reset),
 ];
 
 fn listens_on_port(exam: &Exam<'_>) -> Answer {

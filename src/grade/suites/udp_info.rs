@@ -11,11 +11,11 @@ use crate::grade::peer::Datagrams;
 use crate::grade::proc::Proto;
 
 pub const CHECKS: [Check; 5] = [
-    Check::server("udp-info/receives", 20, receives, "the server receives datagrams on the port it is told"),
-    Check::server("udp-info/prints-ip", 20, prints_ip, "it prints the sender's IP address"),
-    Check::server("udp-info/prints-port", 20, prints_port, "it prints the sender's port"),
-    Check::server("udp-info/serves-many", 20, serves_many, "it prints the address of every sender"),
-    Check::server("udp-info/survives-empty-datagram", 20, survives_empty, "an empty datagram does not end the server"),
+    Check::server("udp-info/receives", receives),
+    Check::server("udp-info/prints-ip", prints_ip),
+    Check::server("udp-info/prints-port", prints_port),
+    Check::server("udp-info/serves-many", serves_many),
+    Check::server("udp-info/survives-empty-datagram", survives_empty),
 ];
 
 /// A sender with an address of its own, and the place on the terminal from

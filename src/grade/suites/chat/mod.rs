@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use self::room::{Room, SETTLED, User, start_client};
 use crate::grade::causes;
-use crate::grade::check::{Answer, Check, Finding, Side};
+use crate::grade::check::{Answer, Check, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY, unable};
 use crate::grade::program::Program;
 use crate::grade::relay::Place;
@@ -19,60 +19,30 @@ use crate::grade::suites::client::says_failure;
 use crate::grade::suites::info::{says_ip, says_port, wrong_ip, wrong_port};
 use crate::grade::transcript::quoted;
 
-/// Both programs are needed.
-const fn check(id: &'static str, points: u32, run: fn(&Exam<'_>) -> Answer, requirement: &'static str) -> Check {
-    Check { id, requirement, points, side: Side::Both, run }
-}
-
 pub const CHECKS: [Check; 23] = [
-    check(
-        "chat/prints-client-address",
-        5,
-        prints_client_address,
-        "the server prints each client's IP address and port",
-    ),
-    check("chat/welcomes", 5, welcomes, "who connects is welcomed"),
-    check("chat/welcome-crosses-network", 5, welcome_crosses, "the welcome comes from the server"),
-    check("chat/announces-join", 5, announces_join, "the others are told who has joined"),
-    check("chat/announces-leave", 5, announces_leave, "the others are told who has left"),
-    check(
-        "chat/announces-vanished",
-        5,
-        announces_vanished,
-        "the others are told that a client has left that vanished without a word",
-    ),
-    check(
-        "chat/survives-vanished",
-        5,
-        survives_vanished,
-        "a client that vanishes ends neither the server nor the chat",
-    ),
-    check("chat/sends-many", 5, sends_many, "a user sends many messages, and all arrive"),
-    check("chat/broadcasts-to-others", 5, broadcasts, "a message to everyone reaches all others"),
-    check("chat/not-to-sender", 5, not_to_sender, "a message to everyone does not come back to its sender"),
-    check("chat/unicasts", 5, unicasts, "a private message reaches the one it is for"),
-    check("chat/unicast-stays-private", 5, stays_private, "a private message reaches nobody else"),
-    check("chat/switches-mode", 5, switches_mode, "a user changes between everyone and one person, and back"),
-    check("chat/lists-files", 5, files::lists, "the client lists the files that the server shares"),
-    check("chat/counts-files", 5, files::counts, "the client shows how many files there are"),
-    check("chat/downloads-exact", 5, files::downloads_exact, "a downloaded file is the server's, byte for byte"),
-    check("chat/saves-in-user-folder", 5, files::saves_in_user_folder, "it is saved in a folder named after the user"),
-    check(
-        "chat/reports-size",
-        5,
-        files::reports_size,
-        "the client reports the size of what it has downloaded, in bytes",
-    ),
-    check("chat/file-crosses-network", 5, files::crosses_network, "the file's bytes come over the connection"),
-    check(
-        "chat/chats-while-downloading",
-        0,
-        files::chats_while_downloading,
-        "the others go on chatting while somebody downloads",
-    ),
-    check("chat/reports-server-loss", 5, reports_server_loss, "when the server goes away, the client says so"),
-    check("chat/reports-no-server", 5, reports_no_server, "when no server listens, the client says so"),
-    check("chat/two-servers-refused", 0, two_servers, "a second server on the same port is refused"),
+    Check::both("chat/prints-client-address", prints_client_address),
+    Check::both("chat/welcomes", welcomes),
+    Check::both("chat/welcome-crosses-network", welcome_crosses),
+    Check::both("chat/announces-join", announces_join),
+    Check::both("chat/announces-leave", announces_leave),
+    Check::both("chat/announces-vanished", announces_vanished),
+    Check::both("chat/survives-vanished", survives_vanished),
+    Check::both("chat/sends-many", sends_many),
+    Check::both("chat/broadcasts-to-others", broadcasts),
+    Check::both("chat/not-to-sender", not_to_sender),
+    Check::both("chat/unicasts", unicasts),
+    Check::both("chat/unicast-stays-private", stays_private),
+    Check::both("chat/switches-mode", switches_mode),
+    Check::both("chat/lists-files", files::lists),
+    Check::both("chat/counts-files", files::counts),
+    Check::both("chat/downloads-exact", files::downloads_exact),
+    Check::both("chat/saves-in-user-folder", files::saves_in_user_folder),
+    Check::both("chat/reports-size", files::reports_size),
+    Check::both("chat/file-crosses-network", files::crosses_network),
+    Check::both("chat/chats-while-downloading", files::chats_while_downloading),
+    Check::both("chat/reports-server-loss", reports_server_loss),
+    Check::both("chat/reports-no-server", reports_no_server),
+    Check::both("chat/two-servers-refused", two_servers),
 ];
 
 fn room<'a>(exam: &'a Exam<'a>) -> Result<Room<'a>, Finding> {
