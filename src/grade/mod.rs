@@ -28,15 +28,18 @@ pub mod isolation;
 pub mod judge;
 pub mod launch;
 pub mod network;
+pub mod patience;
 pub mod peer;
 pub mod ports;
 pub mod proc;
 pub mod program;
+pub mod ready;
 pub mod relay;
 pub mod submission;
 pub mod suites;
 pub mod terminal;
 pub mod transcript;
+pub mod trial;
 
 use std::path::PathBuf;
 use std::time::Duration;
