@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use super::client::{self, Line, Tcp};
+use super::client;
 use super::ids;
+use super::line::{Line, Tcp};
 use super::mt_server::{crowd, last_first};
 use super::stream::{ask, contains, vanish};
 use crate::grade::causes;
@@ -65,8 +66,7 @@ fn capitalizes(exam: &Exam<'_>) -> Answer {
     let server = exam.server(Proto::Tcp)?;
     exam.on_asked_port(&server)?;
     let client = exam.dial(&server, "client")?;
-    say(exam, &server, &client, &mixed(exam))?;
-    say(exam, &server, &client, &alphabet(exam))
+    say(exam, &server, &client, &format!("{}-{}", mixed(exam), alphabet(exam)))
 }
 
 /// Every small letter, in an order that nobody can know.

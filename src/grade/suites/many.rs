@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::client::{self, Line};
+use super::client;
 use super::info::says_port;
+use super::line::Line;
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server, unable};

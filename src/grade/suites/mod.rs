@@ -7,6 +7,7 @@ mod client;
 mod datagram;
 mod ids;
 mod info;
+mod line;
 mod many;
 mod mt_server;
 mod stream;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::client::{self, Line, Tcp};
+use super::client;
+use super::line::{Line, Tcp};
 use super::stream::{ask, contains, until_read, vanish, without_line_ends};
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};

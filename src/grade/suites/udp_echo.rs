@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use super::client::{self, Line, Udp};
+use super::client;
 use super::datagram::silence;
+use super::line::{Line, Udp};
 use super::stream::{contains, without_line_ends};
 use crate::grade::check::{Answer, Check, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server};
