@@ -19,6 +19,10 @@ use super::transcript::Transcript;
 
 const TICK: Duration = Duration::from_millis(20);
 
+/// What the kernel may take from a server ahead of its client: else a whole
+/// file is gone before anything can be held back.
+const WINDOW: usize = 256 << 10;
+
 /// What is kept of each direction, to be searched.
 const KEPT: usize = 2 << 20;
 
@@ -76,6 +80,8 @@ struct Shared {
     up: Mutex<Vec<u8>>,
     down_total: AtomicUsize,
     held: AtomicBool,
+    /// Bytes that may pass although it is held.
+    allowed: AtomicUsize,
     cut: AtomicBool,
     closed: AtomicBool,
     sources: Mutex<Vec<SocketAddr>>,
@@ -152,6 +158,11 @@ impl Relay {
         self.shared.held.store(false, Ordering::Release);
     }
 
+    /// Lets so many bytes of what is held back pass.
+    pub fn let_through(&self, bytes: usize) {
+        self.shared.allowed.fetch_add(bytes, Ordering::AcqRel);
+    }
+
     /// RST to the server: the client has vanished.
     pub fn cut(&self) {
         self.shared.cut.store(true, Ordering::Release);
@@ -214,6 +225,7 @@ impl Pump {
 
     fn dial(&self) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(self.to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_recv_buffer_size(WINDOW)?;
         if let (Some(from), true) = (self.from, self.to.is_ipv4()) {
             socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
         }
@@ -242,17 +254,22 @@ impl Pump {
             if self.shared.cut.load(Ordering::Acquire) {
                 return reset(from, to);
             }
-            if !is_up && self.shared.held.load(Ordering::Acquire) {
+            let held = !is_up && self.shared.held.load(Ordering::Acquire);
+            let most = if held { self.shared.allowed.load(Ordering::Acquire).min(buffer.len()) } else { buffer.len() };
+            if most == 0 {
                 thread::park_timeout(TICK / 4);
                 continue;
             }
-            match (&*from).read(&mut buffer) {
+            match (&*from).read(&mut buffer[..most]) {
                 Ok(0) => {
                     self.ended(is_up, "FIN");
                     let _ = to.shutdown(Shutdown::Write);
                     return;
                 }
                 Ok(got) => {
+                    if held {
+                        self.spend(got);
+                    }
                     self.seen(&buffer[..got], is_up);
                     if (&*to).write_all(&buffer[..got]).is_err() {
                         return;
@@ -268,6 +285,11 @@ impl Pump {
             }
         }
         let _ = from.shutdown(Shutdown::Both);
+    }
+
+    fn spend(&self, bytes: usize) {
+        let rest = |allowed: usize| Some(allowed.saturating_sub(bytes));
+        let _ = self.shared.allowed.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
     }
 
     fn seen(&self, bytes: &[u8], is_up: bool) {
