@@ -183,7 +183,12 @@ impl Relay {
         locked(&self.shared.down).clone()
     }
 
-    /// How many bytes that was.
+    /// What the client has sent to the server.
+    pub fn up(&self) -> Vec<u8> {
+        locked(&self.shared.up).clone()
+    }
+
+    /// How many bytes the server has sent.
     pub fn down_total(&self) -> usize {
         self.shared.down_total.load(Ordering::Acquire)
     }
@@ -251,16 +256,19 @@ impl Pump {
         let _ = to.set_write_timeout(Some(Duration::from_secs(30)));
         let mut buffer = vec![0; 16 * 1024];
         while !self.shared.closed.load(Ordering::Acquire) {
-            if self.shared.cut.load(Ordering::Acquire) {
-                return reset(from, to);
-            }
             let held = !is_up && self.shared.held.load(Ordering::Acquire);
             let most = if held { self.shared.allowed.load(Ordering::Acquire).min(buffer.len()) } else { buffer.len() };
-            if most == 0 {
+            if most == 0 && !self.shared.cut.load(Ordering::Acquire) {
                 thread::park_timeout(TICK / 4);
                 continue;
             }
-            match (&*from).read(&mut buffer[..most]) {
+            let read = (&*from).read(&mut buffer[..most]);
+            // A client that is killed ends its connection by FIN, which must
+            // not overtake the RST that was asked for.
+            if self.shared.cut.load(Ordering::Acquire) {
+                return reset(from, to);
+            }
+            match read {
                 Ok(0) => {
                     self.ended(is_up, "FIN");
                     let _ = to.shutdown(Shutdown::Write);
