@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use super::room;
 use super::room::{Room, User};
-use super::{has_words, room};
 use crate::grade::check::{Answer, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY};
 use crate::grade::suites::info::{says_ip, says_port, wrong_ip, wrong_port};
@@ -54,6 +54,11 @@ fn newcomer(room: &Room<'_>) -> Result<Newcomer, Finding> {
     room.settle(&[&user]);
     let after = user.since(mark);
     Ok(Newcomer { user, before, after })
+}
+
+/// Whether a text says anything, beside prompts and frames.
+fn has_words(text: &str) -> bool {
+    text.chars().filter(|c| c.is_alphabetic()).count() >= 2
 }
 
 /// Whether a text greets, in some languages.

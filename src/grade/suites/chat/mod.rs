@@ -43,8 +43,3 @@ pub const CHECKS: [Check; 23] = [
 fn room<'a>(exam: &'a Exam<'a>) -> Result<Room<'a>, Finding> {
     Room::open(exam, files::few(exam))
 }
-
-/// Whether a text says anything, beside prompts and frames.
-fn has_words(text: &str) -> bool {
-    text.chars().filter(|c| c.is_alphabetic()).count() >= 2
-}
