@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::grade::causes;
@@ -20,6 +21,21 @@ use crate::grade::transcript::quoted;
 
 /// With all programs asleep this long, what was typed has had its effect.
 pub const SETTLED: Duration = Duration::from_millis(450);
+
+/// So long a client may sleep before it says its name.
+const NAMED: Duration = Duration::from_secs(2);
+
+/// With both asleep this long after the name came by, the server knows it, and
+/// has told it to whom it wants.
+const AFTER_NAME: Duration = Duration::from_millis(250);
+
+/// Whether names cannot be read on the wire. A judge grades one submission, so
+/// what was found once holds for all its checks.
+static UNREADABLE: AtomicBool = AtomicBool::new(false);
+
+/// With the client asleep this long it has dealt with what was typed, and may
+/// ask for more.
+pub const BETWEEN_LINES: Duration = Duration::from_millis(120);
 
 /// A file that the server is to share.
 pub struct Planted {
@@ -163,8 +179,23 @@ impl<'a> Room<'a> {
                 .unwrap_or("the client must connect to the host and port it is given, and stay");
             return Err(Finding::fail(format!("{name} enters the chat"), actual).hint(hint));
         }
-        self.settle(&[&user]);
+        self.await_entry(&user);
         Ok(user)
+    }
+
+    /// Waits until a newcomer is in. Its name on the wire tells that the client
+    /// has said who it is; where that cannot be read (it is encrypted, say),
+    /// nothing tells, and what has not happened for a while is waited for no
+    /// longer.
+    fn await_entry(&self, user: &User) {
+        let idle = if UNREADABLE.load(Ordering::Relaxed) { SETTLED } else { NAMED };
+        let programs = [&self.server.program, &user.program];
+        let is_named = || contains(&user.relay.up(), user.name.as_bytes());
+        if self.exam.holds(SETTLE.idle(idle), &programs, is_named) {
+            self.exam.holds(SETTLE.idle(AFTER_NAME), &programs, || false);
+        } else {
+            UNREADABLE.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Several users, one after the other.
@@ -197,10 +228,12 @@ impl<'a> Room<'a> {
 
     /// Types a command's lines.
     pub fn types(&self, user: &User, name: &str, values: &[(&str, String)]) {
-        for line in self.command(name, values) {
-            user.program.terminal.type_line(&line);
-            // A menu asks before the next line; a person waits for that.
-            self.exam.holds(Patience { idle: Duration::from_millis(120), ..REPLY }, &[&user.program], || false);
+        for (at, line) in self.command(name, values).iter().enumerate() {
+            if at > 0 {
+                // A menu asks before the next line; a person waits for that.
+                self.exam.holds(Patience { idle: BETWEEN_LINES, ..REPLY }, &[&user.program], || false);
+            }
+            user.program.terminal.type_line(line);
         }
     }
 

@@ -10,7 +10,14 @@ pub fn sends_many(exam: &Exam<'_>) -> Answer {
     let users = room.enter_all(2)?;
     let [alice, bob] = users.as_slice() else { return Ok(()) };
     for n in 1..=5 {
-        room.all_hear(alice, &[bob], &format!("message {n} of 5"), "one message gets through and later ones do not: read the keyboard in a loop, and pass on each message, without a limit and without waiting for others")?;
+        let hint = match n {
+            1 => "a message to everyone does not reach the others".to_owned(),
+            _ => format!(
+                "after {} the next message is lost: a user sends many, more than one in a row, so read the keyboard in a loop, and pass on each message, without a limit and without waiting for others",
+                n - 1
+            ),
+        };
+        room.all_hear(alice, &[bob], &format!("message {n} of 5"), &hint)?;
     }
     Ok(())
 }
