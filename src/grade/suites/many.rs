@@ -168,12 +168,6 @@ fn unheard(exam: &Exam<'_>, receiver: &Server, target: &Target, mark: usize) -> 
         let hint = causes::hint(&program.terminal.text()).unwrap_or(causes::UDP_ENDED);
         return (format!("{} {fate}{said}", program.name), hint);
     }
-    if !program.terminal.since(mark).trim().is_empty() {
-        return (
-            format!("the message is not printed{said}"),
-            "something was received and its text is not shown: print the message itself, not only its size or sender",
-        );
-    }
     let socket = program.sockets().into_iter().find(|row| row.local.port() == receiver.addr().port());
     let is_group = target.named.is_multicast();
     match socket {
@@ -186,6 +180,10 @@ fn unheard(exam: &Exam<'_>, receiver: &Server, target: &Target, mark: usize) -> 
             (format!("nothing is printed: the datagram lies unread in its socket{said}"), causes::UDP_UNREAD)
         }
         Some(_) if is_group && !is_joined(target.named) => not_joined(exam, program),
+        Some(_) if !program.terminal.since(mark).trim().is_empty() => (
+            format!("the message is not printed{said}"),
+            "something was received and its text is not shown: print the message itself, not only its size or sender",
+        ),
         Some(_) => (
             format!("nothing is printed{said}"),
             "the datagram was delivered to this port: is it received in a loop, and its text printed (and flushed, where output is kept back)?",
