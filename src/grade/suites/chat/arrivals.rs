@@ -46,7 +46,8 @@ fn newcomer(room: &Room<'_>) -> Result<Newcomer, Finding> {
     let name = room.new_name();
     let (relay, place) = room.way(&name)?;
     relay.hold();
-    let user = room.enter_by(&name, relay, place)?;
+    let user = room.connect(&name, relay, place)?;
+    room.settle(&[&user]);
     let (before, mark) = (user.program.terminal.text(), user.mark());
     user.relay.release();
     let moment = Patience { idle: Duration::from_millis(1500), ..REPLY };

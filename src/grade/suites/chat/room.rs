@@ -160,11 +160,13 @@ impl<'a> Room<'a> {
     /// Starts a client, as `start_client`, and waits until it is in.
     pub fn enter(&self, name: &str) -> Result<User, Finding> {
         let (relay, place) = self.way(name)?;
-        self.enter_by(name, relay, place)
+        let user = self.connect(name, relay, place)?;
+        self.await_entry(&user);
+        Ok(user)
     }
 
-    /// The same by a way that is there.
-    pub fn enter_by(&self, name: &str, relay: Relay, place: Option<Arc<Place>>) -> Result<User, Finding> {
+    /// Starts a client by a way that is there, and waits until it has connected.
+    pub fn connect(&self, name: &str, relay: Relay, place: Option<Arc<Place>>) -> Result<User, Finding> {
         let program = start_client(self.exam, name, relay.port, place.as_deref())?;
         let user = User { name: name.to_owned(), program, relay };
         let patience = REPLY.idle(Duration::from_secs(8));
@@ -179,7 +181,6 @@ impl<'a> Room<'a> {
                 .unwrap_or("the client must connect to the host and port it is given, and stay");
             return Err(Finding::fail(format!("{name} enters the chat"), actual).hint(hint));
         }
-        self.await_entry(&user);
         Ok(user)
     }
 
