@@ -285,20 +285,31 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// The multicast groups that any socket of this network has joined
-/// (`/proc/net/igmp`), each with its interface.
-pub fn groups() -> Vec<(String, Ipv4Addr)> {
+/// A multicast group that sockets of this network have joined.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// On this interface.
+    pub interface: String,
+    /// The group's address.
+    pub group: Ipv4Addr,
+    /// How many sockets.
+    pub members: u32,
+}
+
+/// All groups that are joined here (`/proc/net/igmp`).
+pub fn memberships() -> Vec<Membership> {
     let text = fs::read_to_string("/proc/thread-self/net/igmp").unwrap_or_default();
-    let (mut groups, mut interface) = (Vec::new(), String::new());
+    let (mut found, mut interface) = (Vec::new(), String::new());
     for line in text.lines().skip(1) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if !line.starts_with('\t') && !line.starts_with("    ") {
             interface = words.get(1).map_or_else(String::new, |name| name.trim_end_matches(':').to_owned());
         } else if let Some(group) = words.first().and_then(|word| u32::from_str_radix(word, 16).ok()) {
-            groups.push((interface.clone(), Ipv4Addr::from(group.to_ne_bytes())));
+            let members = words.get(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+            found.push(Membership { interface: interface.clone(), group: group.to_ne_bytes().into(), members });
         }
     }
-    groups
+    found
 }
 
 #[cfg(test)]
