@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::room;
-use super::room::{BETWEEN_LINES, Room, SETTLED, User, start_client};
+use super::room::{Room, SETTLED, User, start_client};
 use crate::grade::causes;
 use crate::grade::check::{Answer, Finding};
 use crate::grade::exam::{Exam, Patience, REPLY, unable};
@@ -34,10 +34,7 @@ pub fn reports_server_loss(exam: &Exam<'_>) -> Answer {
         // Some find out only when they send.
         if !user.program.is_over() {
             // The first is answered by RST, the next one fails.
-            for _ in 0..2 {
-                own.push(says_a_word(&room, user));
-                exam.holds(Patience { idle: BETWEEN_LINES, ..REPLY }, &[&user.program], || false);
-            }
+            own.extend((0..2).map(|_| says_a_word(&room, user)));
             if exam.holds(REPLY, &[&user.program], || says_more(&user.since(*mark), before, &own)) {
                 continue;
             }

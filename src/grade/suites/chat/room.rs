@@ -1,6 +1,7 @@
 //! A chat in progress: a server with planted files, and users, each a client
 //! on a network of its own behind a relay.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use crate::grade::causes;
 use crate::grade::check::{Answer, Finding};
-use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server, unable};
+use crate::grade::exam::{Exam, REPLY, SETTLE, Server, unable};
 use crate::grade::proc::Proto;
 use crate::grade::program::Program;
 use crate::grade::relay::{Place, Relay, Way};
@@ -35,7 +36,7 @@ static UNREADABLE: AtomicBool = AtomicBool::new(false);
 
 /// With the client asleep this long it has dealt with what was typed, and may
 /// ask for more.
-pub const BETWEEN_LINES: Duration = Duration::from_millis(120);
+const BETWEEN_LINES: Duration = Duration::from_millis(120);
 
 /// A file that the server is to share.
 pub struct Planted {
@@ -57,6 +58,7 @@ pub struct User {
     pub name: String,
     pub program: Program,
     pub relay: Relay,
+    has_typed: Cell<bool>,
 }
 
 /// The folder that servers share, by its usual name.
@@ -168,7 +170,7 @@ impl<'a> Room<'a> {
     /// Starts a client by a way that is there, and waits until it has connected.
     pub fn connect(&self, name: &str, relay: Relay, place: Option<Arc<Place>>) -> Result<User, Finding> {
         let program = start_client(self.exam, name, relay.port, place.as_deref())?;
-        let user = User { name: name.to_owned(), program, relay };
+        let user = User { name: name.to_owned(), program, relay, has_typed: Cell::new(false) };
         let patience = REPLY.idle(Duration::from_secs(8));
         let connected = self.exam.holds(patience, &[&user.program], || user.relay.is_used() || user.program.is_over());
         if !connected || user.program.is_over() {
@@ -229,12 +231,13 @@ impl<'a> Room<'a> {
 
     /// Types a command's lines.
     pub fn types(&self, user: &User, name: &str, values: &[(&str, String)]) {
-        for (at, line) in self.command(name, values).iter().enumerate() {
-            if at > 0 {
-                // A menu asks before the next line; a person waits for that.
-                self.exam.holds(Patience { idle: BETWEEN_LINES, ..REPLY }, &[&user.program], || false);
+        for line in self.command(name, values) {
+            if user.has_typed.replace(true) {
+                // A menu asks before the next line; a person waits for that,
+                // and types no two lines in one segment.
+                self.exam.holds(REPLY.idle(BETWEEN_LINES), &[&user.program], || false);
             }
-            user.program.terminal.type_line(line);
+            user.program.terminal.type_line(&line);
         }
     }
 
