@@ -232,6 +232,15 @@ fn every_check_of_the_contract_is_in_its_labs_toml_once() {
     }
 }
 
+#[test]
+fn every_lab_has_requirements_and_skeletons_but_compare_in_which_nothing_is_built() {
+    for lab in LABS.into_iter().chain(["compare"]) {
+        let has = |part: &str| folder(lab).join(part).exists();
+        assert!(has("README.md"), "{lab}");
+        assert_eq!([has("lab.toml"), has("starter")], [lab != "compare"; 2], "{lab}");
+    }
+}
+
 /// `netlab labs start LAB` in a folder of its own.
 fn started(lab: &str) -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
