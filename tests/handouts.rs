@@ -38,8 +38,8 @@ const LABS: [&str; 9] = [
     "chat",
 ];
 
-/// The page of the chat is the protocol's, on one sheet, in another form.
-const OTHER_FORM: &str = "chat";
+/// The page of the chat has one sheet more, which is no part of its hour.
+const PROTOCOL: &str = "## The protocol";
 
 /// The ports that the pages use.
 const PORTS: [u16; 9] = [2000, 5001, 5002, 5003, 5004, 5006, 5009, 5605, 40000];
@@ -65,6 +65,12 @@ fn prose(text: &str) -> String {
         }
     }
     prose
+}
+
+/// The page without one of its sections.
+fn without_section(text: &str, heading: &str) -> String {
+    let Some((before, rest)) = text.split_once(&format!("\n{heading}\n")) else { return text.to_owned() };
+    format!("{before}\n{}", rest.split_once("\n## ").map_or(String::new(), |(_, after)| format!("\n## {after}")))
 }
 
 #[track_caller]
@@ -101,6 +107,11 @@ fn the_transcripts_of_mt_server_are_what_is_printed() {
 #[test]
 fn the_transcripts_of_capitalize_server_are_what_is_printed() {
     plays("capitalize-server", &Here::replacing(&PORTS));
+}
+
+#[test]
+fn the_transcripts_of_chat_are_what_is_printed() {
+    plays("chat", &Here::replacing(&PORTS));
 }
 
 /// A host of its own, where ports need not be replaced: nothing that is sent
@@ -147,8 +158,8 @@ fn every_handout_has_its_parts_in_order_and_fits_in_an_hour() {
         "## Grade",
         "## If stuck",
     ];
-    for lab in LABS.iter().filter(|lab| **lab != OTHER_FORM) {
-        let text = page(lab);
+    for lab in LABS {
+        let text = without_section(&page(lab), PROTOCOL);
         let found: Vec<&str> = text.lines().filter(|line| line.starts_with("## ")).collect();
         assert_eq!(found, sections, "{lab}");
         assert!(text.starts_with(&format!("# {lab}: ")), "{lab}");
@@ -221,6 +232,15 @@ fn every_check_of_the_contract_is_in_its_labs_toml_once() {
     }
 }
 
+#[test]
+fn every_lab_has_requirements_and_skeletons_but_compare_in_which_nothing_is_built() {
+    for lab in LABS.into_iter().chain(["compare"]) {
+        let has = |part: &str| folder(lab).join(part).exists();
+        assert!(has("README.md"), "{lab}");
+        assert_eq!([has("lab.toml"), has("starter")], [lab != "compare"; 2], "{lab}");
+    }
+}
+
 /// `netlab labs start LAB` in a folder of its own.
 fn started(lab: &str) -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
@@ -288,7 +308,7 @@ fn list_names_every_lab_and_show_prints_its_page() {
     assert!(events.iter().all(|event| event["event"] == "handout" && event["points"] == 100), "{events:?}");
     for lab in LABS {
         let shown = run(["labs", "show", lab]).succeeded().stdout;
-        assert!(shown.contains("$ netlab ") || lab == OTHER_FORM, "{shown}");
+        assert!(shown.contains("$ netlab "), "{shown}");
         assert!(!shown.contains("```") && !shown.contains("\n## "), "the marks of Markdown are gone: {shown}");
         let is_text = |line: &&str| !line.starts_with("    ");
         let widest = shown.lines().filter(is_text).map(|line| line.chars().count()).max().unwrap();

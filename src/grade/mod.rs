@@ -40,6 +40,7 @@ pub mod suites;
 pub mod terminal;
 pub mod transcript;
 pub mod trial;
+pub mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -5,6 +5,8 @@
 use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The variable that marks a program's processes: children inherit it.
 pub const MARK: &str = "NETLAB_GRADED";
@@ -35,10 +37,16 @@ pub struct Activity {
     pub busy: bool,
     /// Processor time used so far, in nanoseconds, by those alive now.
     pub cpu_ns: u64,
-    /// Memory in use, in bytes.
-    pub memory: u64,
 }
 
+/// Bytes in a page of memory.
+const PAGE: u64 = 4096;
+
+/// How old a look at all processes may be that several programs share: each of
+/// them looking for itself costs the square of their number.
+const SHARED_FOR: Duration = Duration::from_millis(15);
+
+#[derive(Clone, Copy)]
 struct Stat {
     state: u8,
     parent: i32,
@@ -75,6 +83,36 @@ pub fn children() -> Vec<i32> {
     pids().filter(|pid| stat(&format!("/proc/{pid}/stat")).is_some_and(|stat| stat.parent == own)).collect()
 }
 
+/// All processes but this one, parents before their children, without the
+/// dead.
+fn look() -> Vec<(i32, Stat)> {
+    let own = std::process::id().cast_signed();
+    let mut stats: Vec<(i32, Stat)> = pids()
+        .filter(|pid| *pid != own)
+        .filter_map(|pid| Some((pid, stat(&format!("/proc/{pid}/stat"))?)))
+        .filter(|(_, stat)| stat.state != b'Z' && stat.state != b'X')
+        .collect();
+    stats.sort_by_key(|(_, stat)| stat.born);
+    stats
+}
+
+/// A look at all processes and when it was taken.
+type Look = (Instant, Arc<Vec<(i32, Stat)>>);
+
+/// The same, taken a moment ago, if somebody has.
+fn recent_look() -> Arc<Vec<(i32, Stat)>> {
+    static LAST: Mutex<Option<Look>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((taken, look)) if taken.elapsed() < SHARED_FOR => look.clone(),
+        _ => {
+            let taken = Arc::new(look());
+            *last = Some((Instant::now(), taken.clone()));
+            taken
+        }
+    }
+}
+
 impl Tree {
     /// The processes that descend from `root`, which itself is not counted.
     pub fn new(mark: String, root: i32) -> Tree {
@@ -83,28 +121,27 @@ impl Tree {
 
     /// Those that are alive now.
     pub fn alive(&mut self) -> Vec<i32> {
-        let own = std::process::id().cast_signed();
-        let mut stats: Vec<(i32, Stat)> = pids()
-            .filter(|pid| *pid != own)
-            .filter_map(|pid| Some((pid, stat(&format!("/proc/{pid}/stat"))?)))
-            .filter(|(_, stat)| stat.state != b'Z' && stat.state != b'X')
-            .collect();
-        // Parents before their children.
-        stats.sort_by_key(|(_, stat)| stat.born);
-        let mut members: HashSet<i32> = HashSet::new();
-        for (pid, stat) in &stats {
+        self.members(&look()).into_iter().map(|(pid, _)| pid).collect()
+    }
+
+    /// Those of this tree among the processes of a look.
+    fn members(&mut self, look: &[(i32, Stat)]) -> Vec<(i32, Stat)> {
+        let mut ids: HashSet<i32> = HashSet::new();
+        let mut members = Vec::new();
+        for (pid, stat) in look {
             let process = Process { pid: *pid, born: stat.born };
             let is_member = self.known.contains(&process)
                 || *pid == self.root
-                || members.contains(&stat.parent)
+                || ids.contains(&stat.parent)
                 || self.bears_mark(*pid, process);
             if is_member {
                 self.known.insert(process);
-                members.insert(*pid);
+                ids.insert(*pid);
+                members.push((*pid, *stat));
             }
         }
-        members.remove(&self.root);
-        members.into_iter().collect()
+        members.retain(|(pid, _)| *pid != self.root);
+        members
     }
 
     fn bears_mark(&mut self, pid: i32, process: Process) -> bool {
@@ -121,13 +158,17 @@ impl Tree {
         bears
     }
 
+    /// How large the tree is: processes, and bytes of memory.
+    pub fn size(&mut self) -> (usize, u64) {
+        let members = self.members(&recent_look());
+        (members.len(), members.iter().map(|(_, stat)| stat.pages * PAGE).sum())
+    }
+
     /// What the tree is doing.
     pub fn activity(&mut self) -> Activity {
-        let alive = self.alive();
-        let mut activity = Activity { processes: alive.len(), ..Activity::default() };
-        for pid in alive {
-            let page = 4096;
-            activity.memory += stat(&format!("/proc/{pid}/stat")).map_or(0, |stat| stat.pages * page);
+        let members = self.members(&recent_look());
+        let mut activity = Activity { processes: members.len(), ..Activity::default() };
+        for (pid, _) in members {
             for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
                 let task = task.path();
                 let Some(stat) = stat(&task.join("stat").to_string_lossy()) else { continue };
@@ -244,20 +285,31 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// The multicast groups that any socket of this network has joined
-/// (`/proc/net/igmp`), each with its interface.
-pub fn groups() -> Vec<(String, Ipv4Addr)> {
+/// A multicast group that sockets of this network have joined.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// On this interface.
+    pub interface: String,
+    /// The group's address.
+    pub group: Ipv4Addr,
+    /// How many sockets.
+    pub members: u32,
+}
+
+/// All groups that are joined here (`/proc/net/igmp`).
+pub fn memberships() -> Vec<Membership> {
     let text = fs::read_to_string("/proc/thread-self/net/igmp").unwrap_or_default();
-    let (mut groups, mut interface) = (Vec::new(), String::new());
+    let (mut found, mut interface) = (Vec::new(), String::new());
     for line in text.lines().skip(1) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if !line.starts_with('\t') && !line.starts_with("    ") {
             interface = words.get(1).map_or_else(String::new, |name| name.trim_end_matches(':').to_owned());
         } else if let Some(group) = words.first().and_then(|word| u32::from_str_radix(word, 16).ok()) {
-            groups.push((interface.clone(), Ipv4Addr::from(group.to_ne_bytes())));
+            let members = words.get(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+            found.push(Membership { interface: interface.clone(), group: group.to_ne_bytes().into(), members });
         }
     }
-    groups
+    found
 }
 
 #[cfg(test)]

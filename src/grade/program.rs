@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +71,6 @@ struct Watch {
     over: AtomicBool,
     /// Why the watch ended it.
     broke: Mutex<Option<String>>,
-    most_memory: AtomicU64,
 }
 
 impl Program {
@@ -122,9 +121,8 @@ impl Program {
                     *locked(&watch.broke) = Some(OVERRUN_WORDS.to_owned());
                     return;
                 }
-                let activity = locked(&tree).activity();
-                watch.most_memory.fetch_max(activity.memory, Ordering::Relaxed);
-                if let Some(why) = too_much(&activity, total()) {
+                let (processes, memory) = locked(&tree).size();
+                if let Some(why) = too_much(processes, memory, total()) {
                     *locked(&watch.broke) = Some(why);
                     end_tree(&tree);
                     return;
@@ -224,11 +222,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn too_much(activity: &Activity, printed: u64) -> Option<String> {
-    if activity.memory > MAX_MEMORY {
+fn too_much(processes: usize, memory: u64, printed: u64) -> Option<String> {
+    if memory > MAX_MEMORY {
         return Some(format!("used more than {} MiB of memory, and was ended", MAX_MEMORY >> 20));
     }
-    if activity.processes > MAX_PROCESSES {
+    if processes > MAX_PROCESSES {
         return Some(format!("started more than {MAX_PROCESSES} processes, and was ended"));
     }
     (printed > MAX_OUTPUT).then(|| format!("printed more than {} MiB, and was ended", MAX_OUTPUT >> 20))

@@ -19,6 +19,10 @@ use super::transcript::Transcript;
 
 const TICK: Duration = Duration::from_millis(20);
 
+/// What the kernel may take from a server ahead of its client: else a whole
+/// file is gone before anything can be held back.
+const WINDOW: usize = 256 << 10;
+
 /// What is kept of each direction, to be searched.
 const KEPT: usize = 2 << 20;
 
@@ -76,6 +80,8 @@ struct Shared {
     up: Mutex<Vec<u8>>,
     down_total: AtomicUsize,
     held: AtomicBool,
+    /// Bytes that may pass although it is held.
+    allowed: AtomicUsize,
     cut: AtomicBool,
     closed: AtomicBool,
     sources: Mutex<Vec<SocketAddr>>,
@@ -152,6 +158,11 @@ impl Relay {
         self.shared.held.store(false, Ordering::Release);
     }
 
+    /// Lets so many bytes of what is held back pass.
+    pub fn let_through(&self, bytes: usize) {
+        self.shared.allowed.fetch_add(bytes, Ordering::AcqRel);
+    }
+
     /// RST to the server: the client has vanished.
     pub fn cut(&self) {
         self.shared.cut.store(true, Ordering::Release);
@@ -172,7 +183,12 @@ impl Relay {
         locked(&self.shared.down).clone()
     }
 
-    /// How many bytes that was.
+    /// What the client has sent to the server.
+    pub fn up(&self) -> Vec<u8> {
+        locked(&self.shared.up).clone()
+    }
+
+    /// How many bytes the server has sent.
     pub fn down_total(&self) -> usize {
         self.shared.down_total.load(Ordering::Acquire)
     }
@@ -214,6 +230,7 @@ impl Pump {
 
     fn dial(&self) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(self.to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_recv_buffer_size(WINDOW)?;
         if let (Some(from), true) = (self.from, self.to.is_ipv4()) {
             socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
         }
@@ -239,20 +256,28 @@ impl Pump {
         let _ = to.set_write_timeout(Some(Duration::from_secs(30)));
         let mut buffer = vec![0; 16 * 1024];
         while !self.shared.closed.load(Ordering::Acquire) {
-            if self.shared.cut.load(Ordering::Acquire) {
-                return reset(from, to);
-            }
-            if !is_up && self.shared.held.load(Ordering::Acquire) {
+            let held = !is_up && self.shared.held.load(Ordering::Acquire);
+            let most = if held { self.shared.allowed.load(Ordering::Acquire).min(buffer.len()) } else { buffer.len() };
+            if most == 0 && !self.shared.cut.load(Ordering::Acquire) {
                 thread::park_timeout(TICK / 4);
                 continue;
             }
-            match (&*from).read(&mut buffer) {
+            let read = (&*from).read(&mut buffer[..most]);
+            // A client that is killed ends its connection by FIN, which must
+            // not overtake the RST that was asked for.
+            if self.shared.cut.load(Ordering::Acquire) {
+                return reset(from, to);
+            }
+            match read {
                 Ok(0) => {
                     self.ended(is_up, "FIN");
                     let _ = to.shutdown(Shutdown::Write);
                     return;
                 }
                 Ok(got) => {
+                    if held {
+                        self.spend(got);
+                    }
                     self.seen(&buffer[..got], is_up);
                     if (&*to).write_all(&buffer[..got]).is_err() {
                         return;
@@ -268,6 +293,11 @@ impl Pump {
             }
         }
         let _ = from.shutdown(Shutdown::Both);
+    }
+
+    fn spend(&self, bytes: usize) {
+        let rest = |allowed: usize| Some(allowed.saturating_sub(bytes));
+        let _ = self.shared.allowed.fetch_update(Ordering::AcqRel, Ordering::Acquire, rest);
     }
 
     fn seen(&self, bytes: &[u8], is_up: bool) {

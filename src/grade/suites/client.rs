@@ -91,7 +91,11 @@ fn nothing_came(exam: &Exam<'_>, program: &Program, line: &mut dyn Line) -> Find
 /// own has to be one.
 pub fn sends(exam: &Exam<'_>, line: &mut dyn Line, word: impl Fn() -> String) -> Answer {
     let program = exam.client()?;
-    let said = first_words(exam, &program, line, word)?;
+    is_a_message(&first_words(exam, &program, line, word)?)
+}
+
+/// Whether what came is what was typed, or a message of the client's own.
+pub fn is_a_message(said: &Said) -> Answer {
     let text = without_line_ends(&said.bytes);
     let Some(typed) = &said.typed else {
         return if text.is_empty() { Err(empty("")) } else { Ok(()) };

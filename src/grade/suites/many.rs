@@ -11,10 +11,12 @@ use super::info::says_port;
 use super::line::Line;
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};
-use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server, unable};
+use crate::grade::exam::{Exam, REPLY, SETTLE, Server, unable};
 use crate::grade::network;
 use crate::grade::peer::{Datagrams, End};
-use crate::grade::proc::{Proto, groups};
+use crate::grade::proc::{Proto, memberships};
+use crate::grade::program::Program;
+use crate::grade::wire::Wire;
 
 /// The checks of multicast.
 pub const MULTICAST: [Check; 4] = [
@@ -33,6 +35,9 @@ pub const BROADCAST: [Check; 3] = [
 
 /// Without a name in its command, a program has the lab's own group.
 const DEFAULT_GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
+
+/// The group of all hosts, which the kernel joins itself (RFC 1112, section 4).
+const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 
 const LIMITED_BROADCAST: Ipv4Addr = Ipv4Addr::BROADCAST;
 const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
@@ -79,12 +84,16 @@ fn values(exam: &Exam<'_>, target: &Target) -> [(&'static str, String); 3] {
 
 fn receiver(exam: &Exam<'_>, name: &str, target: &Target) -> Result<Server, Finding> {
     exam.job.troubles.known()?;
+    let before = members(target.named);
     let command = exam.job.submission.server.as_deref().unwrap_or_default();
     let program = exam.start(name, command, &values(exam, target), &[])?;
     let server = exam.await_server(program, Proto::Udp, exam.port)?;
-    // Bound comes before joined.
-    let joined = || target.all.iter().any(|wanted| groups().iter().any(|(_, group)| group == wanted));
-    exam.holds(Patience { idle: std::time::Duration::from_millis(400), ..SETTLE }, &[&server.program], joined);
+    if target.named.is_multicast() {
+        // Bound comes before joined; and what another receiver has joined is
+        // delivered to this one only where its runtime lets the kernel do so
+        // (IP_MULTICAST_ALL, ip(7); Java does not).
+        exam.holds(SETTLE, &[&server.program], || members(target.named) > before);
+    }
     Ok(server)
 }
 
@@ -111,70 +120,83 @@ fn joins_group(exam: &Exam<'_>) -> Answer {
     let target = group(exam, exam.job.submission.server.as_deref())?;
     let server = receiver(exam, "receiver", &target)?;
     exam.on_asked_port(&server)?;
-    let joined = || groups().iter().any(|(_, group)| *group == target.named);
-    if exam.holds(REPLY, &[&server.program], joined) {
+    if exam.holds(REPLY, &[&server.program], || is_joined(target.named)) {
         return Ok(());
     }
-    let others: Vec<String> = groups()
-        .iter()
-        .map(|(interface, group)| format!("{group} on {interface}"))
-        .filter(|text| !text.starts_with("224.0.0.1 "))
-        .collect();
-    let (actual, hint) = if others.is_empty() {
-        (
-            format!("no group is joined{}", exam.last_words(&server.program)),
-            "the receiver is no member: setsockopt IP_ADD_MEMBERSHIP (joinGroup, addMembership) joins the group, with its address in the request, and its result tells whether it did",
-        )
-    } else {
-        (
-            format!("joined is {}", others.join(", ")),
-            "another group was joined than the one it is told: use the argument, the group's address",
-        )
-    };
+    let (actual, hint) = not_joined(exam, &server.program);
     Err(Finding::fail(format!("the receiver joins {} (/proc/net/igmp)", target.named), actual).hint(hint))
+}
+
+/// How many sockets have joined a group, an interface each.
+fn members(wanted: Ipv4Addr) -> u32 {
+    memberships().iter().filter(|joined| joined.group == wanted).map(|joined| joined.members).sum()
+}
+
+fn is_joined(wanted: Ipv4Addr) -> bool {
+    members(wanted) > 0
+}
+
+/// What was joined instead, and what that means.
+fn not_joined(exam: &Exam<'_>, program: &Program) -> (String, &'static str) {
+    let others: Vec<String> = memberships()
+        .iter()
+        .filter(|joined| joined.group != ALL_HOSTS)
+        .map(|joined| format!("{} on {}", joined.group, joined.interface))
+        .collect();
+    if others.is_empty() {
+        return (
+            format!("no group is joined{}", exam.last_words(program)),
+            "the receiver is no member: setsockopt IP_ADD_MEMBERSHIP (joinGroup, addMembership) joins the group, with its address in the request, and its result tells whether it did",
+        );
+    }
+    (
+        format!("joined is {}", others.join(", ")),
+        "another group was joined than the one it is told: use the argument, the group's address",
+    )
 }
 
 fn hears(exam: &Exam<'_>, receivers: &[Server], target: &Target) -> Answer {
     let token = exam.token();
+    let marks: Vec<usize> = receivers.iter().map(|receiver| receiver.program.terminal.mark()).collect();
     send_to_all(exam, target, &token)?;
-    for receiver in receivers {
-        if exam.holds(REPLY, &[&receiver.program], || receiver.program.terminal.text().contains(&token)) {
-            continue;
+    for (receiver, mark) in receivers.iter().zip(marks) {
+        if !exam.holds(REPLY, &[&receiver.program], || receiver.program.terminal.text().contains(&token)) {
+            let (actual, hint) = unheard(exam, receiver, target, mark);
+            return Err(Finding::fail(format!("{} prints {token:?}", receiver.program.name), actual).hint(hint));
         }
-        let program = &receiver.program;
-        let said = exam.last_words(program);
-        let bound =
-            program.sockets().into_iter().find(|row| row.local.port() == receiver.addr().port()).map(|row| row.local);
-        let (actual, hint) = match (program.fate(), bound) {
-            (Some(fate), _) => (
-                format!("{} {fate}{said}", program.name),
-                causes::hint(&program.terminal.text()).unwrap_or(causes::UDP_ENDED),
-            ),
-            (_, Some(bound)) if bound.ip().is_loopback() => (
-                format!("nothing is printed: its socket is bound to {bound}{said}"),
-                "bound to 127.0.0.1 a socket gets only what is addressed to 127.0.0.1: bind to 0.0.0.0 (all addresses), or to the group",
-            ),
-            (_, Some(_)) if !program.terminal.text().trim().is_empty() && says_something(exam, receiver) => (
-                format!("the message is not printed{said}"),
-                "something was received and its text is not shown: print the message itself, not only its size or sender",
-            ),
-            _ => (
-                format!("nothing is printed{said}"),
-                "the datagram did not reach it, or its text is not printed: is it bound to this port, on all addresses, and is the group joined?",
-            ),
-        };
-        return Err(Finding::fail(format!("{} prints {token:?}", program.name), actual).hint(hint));
     }
     Ok(())
 }
 
-/// Whether it printed something about what came.
-fn says_something(exam: &Exam<'_>, receiver: &Server) -> bool {
-    let text = receiver.program.terminal.text();
-    text.contains(&network::OWN.to_string())
-        || text.contains("127.0.0.1")
-        || text.contains("10")
-        || says_port(&text, exam.port)
+/// What became of a message that a receiver does not print.
+fn unheard(exam: &Exam<'_>, receiver: &Server, target: &Target, mark: usize) -> (String, &'static str) {
+    let program = &receiver.program;
+    let said = exam.last_words(program);
+    if let Some(fate) = program.fate() {
+        let hint = causes::hint(&program.terminal.text()).unwrap_or(causes::UDP_ENDED);
+        return (format!("{} {fate}{said}", program.name), hint);
+    }
+    let socket = program.sockets().into_iter().find(|row| row.local.port() == receiver.addr().port());
+    let is_group = target.named.is_multicast();
+    match socket {
+        None => (format!("nothing is printed: its socket is closed{said}"), causes::UDP_CLOSED),
+        Some(row) if row.local.ip().is_loopback() => (
+            format!("nothing is printed: its socket is bound to {}{said}", row.local),
+            "bound to 127.0.0.1 a socket gets only what is addressed to 127.0.0.1: bind to 0.0.0.0 (all addresses), or to the group",
+        ),
+        Some(row) if row.unread > 0 => {
+            (format!("nothing is printed: the datagram lies unread in its socket{said}"), causes::UDP_UNREAD)
+        }
+        Some(_) if is_group && !is_joined(target.named) => not_joined(exam, program),
+        Some(_) if !program.terminal.since(mark).trim().is_empty() => (
+            format!("the message is not printed{said}"),
+            "something was received and its text is not shown: print the message itself, not only its size or sender",
+        ),
+        Some(_) => (
+            format!("nothing is printed{said}"),
+            "the datagram was delivered to this port: is it received in a loop, and its text printed (and flushed, where output is kept back)?",
+        ),
+    }
 }
 
 fn two(exam: &Exam<'_>, target: &Target) -> Answer {
@@ -207,11 +229,11 @@ fn broadcast_two(exam: &Exam<'_>) -> Answer {
     two(exam, &everyone(exam)?)
 }
 
-/// Ears for what a sender sends: those that hear it rightly, and traps for
-/// what went to one host only.
+/// Ears for what a sender sends: those that hear it rightly, and the wire, on
+/// which everything is seen.
 struct Ears {
     right: Vec<Datagrams>,
-    traps: Vec<Datagrams>,
+    wire: Option<Wire>,
 }
 
 impl Ears {
@@ -229,8 +251,9 @@ impl Ears {
             Datagrams::over(socket.into(), &format!("ear on {on}"), &exam.transcript)
         };
         let right = target.all.iter().map(|on| ear(*on)).collect::<std::io::Result<Vec<_>>>();
-        let traps = [Ipv4Addr::LOCALHOST, network::OWN].into_iter().filter_map(|on| ear(on).ok()).collect();
-        Ok(Ears { right: right.map_err(|cause| unable("listen", &cause))?, traps })
+        // A kernel without packet sockets: the failure is the same, its text
+        // says less.
+        Ok(Ears { right: right.map_err(|cause| unable("listen", &cause))?, wire: Wire::open().ok() })
     }
 }
 
@@ -251,21 +274,38 @@ fn sends(exam: &Exam<'_>, target: &Target, what: &str, hint: &str) -> Answer {
     let command = exam.job.submission.client.as_deref().unwrap_or_default();
     let program = exam.start("sender", command, &values(exam, target), &[])?;
     let finding = match client::first_words(exam, &program, &mut ears, || exam.token()) {
-        Ok(said) if !said.bytes.is_empty() => return Ok(()),
-        Ok(_) => Finding::fail(String::new(), "an empty datagram came")
-            .hint("an empty message is sent: is it the variable into which the typed line was read?"),
+        Ok(said) => return client::is_a_message(&said),
         Err(finding) => finding,
     };
     let expected = format!("a datagram to {what}, port {}", exam.port);
-    let trapped = ears.traps.iter().find_map(|ear| ear.local().ok().filter(|_| !ear.came().is_empty()));
-    if let Some(trap) = trapped {
-        let actual = format!("the datagram was sent to {trap}, one host alone");
-        return Err(
-            Finding::fail(expected, actual).hint(format!("this is unicast to one host (localhost): send to {what}"))
+    let sent = ears.wire.as_ref().map(Wire::destinations).unwrap_or_default();
+    let Some(to) = sent.last() else {
+        let own = causes::hint(&program.terminal.text()).unwrap_or(hint);
+        return Err(Finding::fail(expected, finding.actual).hint(own));
+    };
+    let said = exam.last_words(&program);
+    let actual = format!("the datagram went to {}, port {}{said}", to.ip(), to.port());
+    Err(Finding::fail(expected, actual).hint(missed(exam, target, what, *to)))
+}
+
+/// What is wrong with the address that a datagram was sent to.
+fn missed(exam: &Exam<'_>, target: &Target, what: &str, to: SocketAddrV4) -> String {
+    let (ip, port) = (*to.ip(), to.port());
+    if target.all.contains(&ip) {
+        return match port == exam.port.swap_bytes() {
+            true => causes::BYTE_ORDER.to_owned(),
+            false => {
+                format!("it is sent to another port: {port}, where the receivers listen on {}", exam.port)
+            }
+        };
+    }
+    if ip.is_multicast() && target.named.is_multicast() {
+        return format!(
+            "another group than the one it is told, {}: use the argument, the group's address",
+            target.named
         );
     }
-    let own = causes::hint(&program.terminal.text()).map_or_else(|| hint.to_owned(), str::to_owned);
-    Err(Finding::fail(expected, finding.actual).hint(own))
+    format!("this is unicast, to one host alone (localhost, say): send to {what}")
 }
 
 fn sends_to_group(exam: &Exam<'_>) -> Answer {
@@ -275,17 +315,16 @@ fn sends_to_group(exam: &Exam<'_>) -> Answer {
         exam,
         &target,
         &what,
-        "nothing reached the group: is it sent to the group and the port it is told (the arguments, the port through htons), not to others written into the program?",
+        "nothing was sent at all: is the line that is typed read, and does the call that sends it fail (its result says so)?",
     )
 }
 
 fn sends_broadcast(exam: &Exam<'_>) -> Answer {
     let target = everyone(exam)?;
-    let what = "the broadcast address (255.255.255.255, or the network's own)";
     sends(
         exam,
         &target,
-        what,
-        "nothing was broadcast on this port: is SO_BROADCAST set (at SOL_SOCKET) before sending, and the port the one it is told?",
+        "the broadcast address (255.255.255.255, or the network's own)",
+        "nothing was sent at all: is SO_BROADCAST set (at SOL_SOCKET) before sending, and does the call that sends fail (its result says so)?",
     )
 }

@@ -1,16 +1,18 @@
 //! A chat in progress: a server with planted files, and users, each a client
 //! on a network of its own behind a relay.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::grade::causes;
 use crate::grade::check::{Answer, Finding};
-use crate::grade::exam::{Exam, Patience, REPLY, SETTLE, Server, unable};
+use crate::grade::exam::{Exam, REPLY, SETTLE, Server, unable};
 use crate::grade::proc::Proto;
 use crate::grade::program::Program;
 use crate::grade::relay::{Place, Relay, Way};
@@ -20,6 +22,21 @@ use crate::grade::transcript::quoted;
 
 /// With all programs asleep this long, what was typed has had its effect.
 pub const SETTLED: Duration = Duration::from_millis(450);
+
+/// So long a client may sleep before it says its name.
+const NAMED: Duration = Duration::from_secs(2);
+
+/// With both asleep this long after the name came by, the server knows it, and
+/// has told it to whom it wants.
+const AFTER_NAME: Duration = Duration::from_millis(250);
+
+/// Whether names cannot be read on the wire. A judge grades one submission, so
+/// what was found once holds for all its checks.
+static UNREADABLE: AtomicBool = AtomicBool::new(false);
+
+/// With the client asleep this long it has dealt with what was typed, and may
+/// ask for more.
+const BETWEEN_LINES: Duration = Duration::from_millis(120);
 
 /// A file that the server is to share.
 pub struct Planted {
@@ -41,6 +58,7 @@ pub struct User {
     pub name: String,
     pub program: Program,
     pub relay: Relay,
+    has_typed: Cell<bool>,
 }
 
 /// The folder that servers share, by its usual name.
@@ -144,13 +162,15 @@ impl<'a> Room<'a> {
     /// Starts a client, as `start_client`, and waits until it is in.
     pub fn enter(&self, name: &str) -> Result<User, Finding> {
         let (relay, place) = self.way(name)?;
-        self.enter_by(name, relay, place)
+        let user = self.connect(name, relay, place)?;
+        self.await_entry(&user);
+        Ok(user)
     }
 
-    /// The same by a way that is there.
-    pub fn enter_by(&self, name: &str, relay: Relay, place: Option<Arc<Place>>) -> Result<User, Finding> {
+    /// Starts a client by a way that is there, and waits until it has connected.
+    pub fn connect(&self, name: &str, relay: Relay, place: Option<Arc<Place>>) -> Result<User, Finding> {
         let program = start_client(self.exam, name, relay.port, place.as_deref())?;
-        let user = User { name: name.to_owned(), program, relay };
+        let user = User { name: name.to_owned(), program, relay, has_typed: Cell::new(false) };
         let patience = REPLY.idle(Duration::from_secs(8));
         let connected = self.exam.holds(patience, &[&user.program], || user.relay.is_used() || user.program.is_over());
         if !connected || user.program.is_over() {
@@ -163,8 +183,22 @@ impl<'a> Room<'a> {
                 .unwrap_or("the client must connect to the host and port it is given, and stay");
             return Err(Finding::fail(format!("{name} enters the chat"), actual).hint(hint));
         }
-        self.settle(&[&user]);
         Ok(user)
+    }
+
+    /// Waits until a newcomer is in. Its name on the wire tells that the client
+    /// has said who it is; where that cannot be read (it is encrypted, say),
+    /// nothing tells, and what has not happened for a while is waited for no
+    /// longer.
+    fn await_entry(&self, user: &User) {
+        let idle = if UNREADABLE.load(Ordering::Relaxed) { SETTLED } else { NAMED };
+        let programs = [&self.server.program, &user.program];
+        let is_named = || contains(&user.relay.up(), user.name.as_bytes());
+        if self.exam.holds(SETTLE.idle(idle), &programs, is_named) {
+            self.exam.holds(SETTLE.idle(AFTER_NAME), &programs, || false);
+        } else {
+            UNREADABLE.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Several users, one after the other.
@@ -198,9 +232,12 @@ impl<'a> Room<'a> {
     /// Types a command's lines.
     pub fn types(&self, user: &User, name: &str, values: &[(&str, String)]) {
         for line in self.command(name, values) {
+            if user.has_typed.replace(true) {
+                // A menu asks before the next line; a person waits for that,
+                // and types no two lines in one segment.
+                self.exam.holds(REPLY.idle(BETWEEN_LINES), &[&user.program], || false);
+            }
             user.program.terminal.type_line(&line);
-            // A menu asks before the next line; a person waits for that.
-            self.exam.holds(Patience { idle: Duration::from_millis(120), ..REPLY }, &[&user.program], || false);
         }
     }
 
