@@ -48,6 +48,10 @@ pub(super) fn fd_of(socket: &socket2::Socket) -> Fd {
 
 /// `send(2)`: the system takes as many bytes as it has room for.
 pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
+    retry(|| send_once(socket, trace, bytes))
+}
+
+fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
     let span = trace.begin("send");
     let result = socket.send(bytes);
     trace.end(span, || Call::Send { fd: fd_of(socket), bytes }, count(&result));
@@ -55,7 +59,11 @@ pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io:
 }
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
-pub(super) fn recv(mut socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn recv(socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
+    retry(|| recv_once(socket, trace, buffer))
+}
+
+fn recv_once(mut socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
     let span = trace.begin("recv");
     let result = socket.read(buffer);
     let got = *result.as_ref().unwrap_or(&0);
@@ -196,6 +204,12 @@ impl Socket {
 
     /// `connect(2)`. On a datagram socket it sends nothing and cannot wait.
     pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
+        // A signal ends the call, not the attempt: the system goes on with it,
+        // and the next call waits for it or finds it done.
+        retry(|| self.connect_once(addr)).or_else(|error| if is_connected_already(&error) { Ok(()) } else { Err(error) })
+    }
+
+    fn connect_once(&self, addr: SocketAddr) -> io::Result<()> {
         let span = self.trace.begin("connect");
         let result = self.inner().connect(&addr.into());
         let fd = self.fd();
@@ -263,11 +277,7 @@ impl Socket {
     /// `send(2)` until all bytes are taken: one call may take fewer.
     pub fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.send(bytes) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            bytes = &bytes[self.send(bytes)?..];
         }
         Ok(())
     }
@@ -279,6 +289,10 @@ impl Socket {
 
     /// `sendto(2)`: one datagram.
     pub fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        retry(|| self.send_to_once(bytes, to))
+    }
+
+    fn send_to_once(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         let span = self.trace.begin("sendto");
         let result = self.inner().send_to(bytes, &to.into());
         let fd = self.fd();
@@ -362,6 +376,17 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             result => return result,
         }
+    }
+}
+
+/// EISCONN, which has no kind of its own.
+fn is_connected_already(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EISCONN);
+    #[cfg(not(unix))]
+    {
+        let _ = error; // no call is ended by a signal there
+        false
     }
 }
 

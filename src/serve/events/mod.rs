@@ -378,6 +378,7 @@ impl<R: Reception> Loop<R> {
                     self.again.push(key);
                 }
             }
+            // TLS has had its turn, and there is more.
             Err(error) if error.kind() == ErrorKind::Interrupted => self.again.push(key),
             Err(_) if connection.wire.is_not_tls() => self.refuse_plain_text(key),
             // FIN without TLS's own goodbye: many programs end so.
@@ -442,7 +443,7 @@ impl<R: Reception> Loop<R> {
                     sent = count;
                     books.sent(&connection.client, &out.bytes()[..sent]);
                 }
-                Err(error) if can_wait(&error) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => {
                     out.clear();
                     return connection.break_off(&error);
@@ -467,7 +468,7 @@ impl<R: Reception> Loop<R> {
             };
             match sent {
                 Ok(()) => {}
-                Err(error) if can_wait(&error) => return false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) => {
                     connection.break_off(&error);
                     return false;
@@ -606,8 +607,4 @@ impl<R: Reception> Loop<R> {
 
 fn wire(tls: Option<&ServerTls>) -> io::Result<Wire> {
     tls.map_or(Ok(Wire::Plain), |tls| Channel::new(tls).map(Wire::Tls))
-}
-
-fn can_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
