@@ -206,7 +206,8 @@ impl Socket {
     pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
         // A signal ends the call, not the attempt: the system goes on with it,
         // and the next call waits for it or finds it done.
-        retry(|| self.connect_once(addr)).or_else(|error| if is_connected_already(&error) { Ok(()) } else { Err(error) })
+        retry(|| self.connect_once(addr))
+            .or_else(|error| if is_connected_already(&error) { Ok(()) } else { Err(error) })
     }
 
     fn connect_once(&self, addr: SocketAddr) -> io::Result<()> {
