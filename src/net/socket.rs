@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Type};
 use super::host::Host;
 use super::stop::{Interrupt, Stop};
 use super::trace::{Call, Fd, Trace};
+use crate::error::no_thread;
 use crate::report::Proto;
 
 /// Where a blocked call cannot be woken from another thread, it looks up this
@@ -238,7 +239,7 @@ impl Socket {
                 }
             };
             let watch = thread::Builder::new().name("timeout".into()).spawn_scoped(scope, watch);
-            let result = watch.and_then(|_| timed(|| self.connect(addr)));
+            let result = watch.map_err(no_thread).and_then(|_| timed(|| self.connect(addr)));
             drop(done);
             result
         });

@@ -23,7 +23,7 @@ pub fn serves(args: &[&str]) {
         let Some(server) = start(trial, chat_in(home.path(), &args)) else { return };
         let passes = trial.passes() || trial.is("recv", "EAGAIN") || trial.is("send", "EAGAIN");
         let connect = || if is_tls { User::connect_tls(server.addr()) } else { User::connect(server.addr()) };
-        let let_go = (0..3).filter(|_| talk(connect(), connect()).is_none()).count();
+        let let_go = (0..3).filter(|round| talk(*round, connect(), connect()).is_none()).count();
         assert!(let_go <= usize::from(!passes), "{let_go} of three pairs were let go");
         assert!(let_go == 0 || trial.has_struck());
         ends_in_order(server);
@@ -35,22 +35,25 @@ fn share(home: &Path) {
 }
 
 /// Alice and Bob talk, and Bob gets a file. `None`: one of them was let go.
-fn talk(mut alice: User, mut bob: User) -> Option<()> {
-    says(&mut alice, "/name alice")?;
-    until(&mut alice, "* alice has joined")?;
-    says(&mut bob, "/name bob")?;
-    until(&mut alice, "* bob has joined")?;
-    until(&mut bob, "* bob has joined")?;
+fn talk(round: usize, mut alice: User, mut bob: User) -> Option<()> {
+    let [a, b] = [format!("alice{round}"), format!("bob{round}")];
+    let mut until = |user: &mut User, pattern: &str| until(user, pattern, [&a, &b]);
+    for (user, name) in [(&mut alice, &a), (&mut bob, &b)] {
+        says(user, &format!("/name {name}"))?;
+        until(user, &format!("* {name} has joined"))?;
+    }
+    until(&mut alice, &format!("* {b} has joined"))?;
     says(&mut alice, "hello")?;
-    until(&mut bob, "<alice> hello")?;
-    says(&mut alice, "/msg bob psst")?;
-    let told = until(&mut alice, "<alice -> bob> psst");
-    let heard = until(&mut bob, "<alice -> bob> psst");
+    until(&mut bob, &format!("<{a}> hello"))?;
+    says(&mut alice, &format!("/msg {b} psst"))?;
+    let psst = format!("<{a} -> {b}> psst");
+    let told = until(&mut alice, &psst);
+    let heard = until(&mut bob, &psst);
     told.and(heard)?;
     gets_the_file(&mut bob)?;
     says(&mut bob, "/quit")?;
     until(&mut bob, "* goodbye")?;
-    until(&mut alice, "* bob has left")?;
+    until(&mut alice, &format!("* {b} has left"))?;
     says(&mut alice, "/quit")?;
     while !matches!(alice.next(), Item::Fin | Item::Reset) {}
     Some(())
@@ -60,11 +63,13 @@ fn says(user: &mut User, line: &str) -> Option<()> {
     user.try_send(format!("{line}\n").as_bytes()).ok()
 }
 
-/// Reads until that line, which must come once; `None` if the end comes first.
-fn until(user: &mut User, pattern: &str) -> Option<()> {
+/// Reads until that line; `None` if the end comes first, its own or the
+/// other one's.
+fn until(user: &mut User, pattern: &str, pair: [&str; 2]) -> Option<()> {
     loop {
         match user.next() {
             Item::Line(line) if fits(pattern, &line) => return Some(()),
+            Item::Line(line) if pair.iter().any(|name| line == format!("* {name} has left")) => return None,
             // Notices of a pair that was let go, and nothing else, may come between.
             Item::Line(line) => assert!(line.starts_with("* "), "{line:?} instead of {pattern:?}"),
             Item::Chunk { .. } => panic!("a chunk instead of {pattern:?}"),
@@ -75,7 +80,8 @@ fn until(user: &mut User, pattern: &str) -> Option<()> {
 
 fn gets_the_file(bob: &mut User) -> Option<()> {
     says(bob, &format!("/get {FILE}"))?;
-    until(bob, &format!("# 1 {FILE_BYTES} {FILE}"))?;
+    let begins = format!("# 1 {FILE_BYTES} {FILE}");
+    until(bob, &begins, [""; 2])?;
     let (mut bytes, expected) = (Vec::new(), noise(FILE, FILE_BYTES));
     loop {
         match bob.next() {

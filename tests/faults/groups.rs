@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::clients::ends_well_or_says_why;
 use super::group::{numbered, on_lo, peer};
-use super::servers::{ends_in_order, start};
+use super::servers::{ends_in_order, ready, start};
 use super::support::{Running, Server, run_command};
 use super::trial::{Trial, every_call_fails_once};
 
@@ -38,14 +38,15 @@ pub fn receives(lab: &Lab) {
         let Some(mut receiver) = start(trial, lab.receiver()) else { return };
         let to = lab.reaches(&receiver);
         for seq in 1..=3 {
-            hears(&mut receiver, &to, &numbered("run", seq, 3, "hello"));
+            assert!(hears(&mut receiver, &to, &numbered("run", seq, 3, "hello")));
         }
         ends_in_order(receiver);
     });
 }
 
 /// Sends it until it is heard: one datagram may be the one that was lost.
-fn hears(receiver: &mut Server, to: &str, datagram: &[u8]) {
+/// False where the receiver ends instead.
+fn hears(receiver: &mut Server, to: &str, datagram: &[u8]) -> bool {
     let socket = peer();
     std::thread::scope(|scope| {
         let (heard, waits) = std::sync::mpsc::channel::<()>();
@@ -54,9 +55,11 @@ fn hears(receiver: &mut Server, to: &str, datagram: &[u8]) {
                 socket.send_to(datagram, to).unwrap();
             }
         });
-        receiver.event("received");
+        let is_heard = |line: &str| line.contains(r#""event":"received""#);
+        let end = std::iter::from_fn(|| receiver.running.next_line()).find(|line| is_heard(line));
         drop(heard);
-    });
+        end.is_some()
+    })
 }
 
 fn is_not_yet(error: std::sync::mpsc::RecvTimeoutError) -> bool {
@@ -74,20 +77,24 @@ pub fn sends(lab: &Lab) {
     });
 }
 
-/// Every call of a member of a broadcast chat, who hears and is heard.
+/// Every call of a member of a broadcast chat, who hears and is heard; or says
+/// why not, and leaves.
 pub fn joins() {
     every_call_fails_once("broadcast join", |trial: &Trial| {
         let command = on_lo(&["broadcast", "join", "0", "--name", "alice", "--json"]);
-        let mut running = Running::start_on(b"", trial.on(command));
-        let Some(line) = running.next_line() else {
-            assert!(!trial.passes() && trial.has_struck());
-            return super::servers::says_why_not(&running.wait());
-        };
-        let mut member = Server::ready(running, serde_json::from_str(&line).unwrap());
+        let Some(mut member) = ready(trial, Running::start_on(b"", trial.on(command))) else { return };
         let to = BROADCAST.reaches(&member);
-        hears(&mut member, &to, b"bob: hello");
-        std::io::Write::write_all(member.running.child.stdin.as_mut().unwrap(), b"hello\n").unwrap();
-        hears(&mut member, &to, b"bob: bye");
-        ends_in_order(member);
+        let mut is_there = hears(&mut member, &to, b"bob: hello");
+        if is_there {
+            // It may be about to leave.
+            let _ = std::io::Write::write_all(member.running.child.stdin.as_mut().unwrap(), b"hello\n");
+            is_there = hears(&mut member, &to, b"bob: bye");
+        }
+        if is_there {
+            return ends_in_order(member);
+        }
+        let run = member.wait();
+        ends_well_or_says_why(trial, &run);
+        assert_eq!(run.code(), 1, "{run:#?}");
     });
 }

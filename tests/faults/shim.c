@@ -219,10 +219,17 @@ int connect(int fd, const struct sockaddr *addr, socklen_t size) {
     return fault != 0 ? failed(fault) : real_connect(fd, addr, size);
 }
 
+/* A datagram is taken and given whole. */
+static int is_stream(int fd) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    return real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
 ssize_t send(int fd, const void *bytes, size_t size, int flags) {
     int fault = fault_of(SEND);
     if (fault > 0) return failed_with_edge(fd, fault);
-    if (fault == 0 || size < 2) return real_send(fd, bytes, size, flags);
+    if (fault == 0 || size < 2 || !is_stream(fd)) return real_send(fd, bytes, size, flags);
     ssize_t sent = real_send(fd, bytes, 1, flags);
     bring_the_edge(fd);
     return sent;
@@ -231,7 +238,7 @@ ssize_t send(int fd, const void *bytes, size_t size, int flags) {
 ssize_t recv(int fd, void *buffer, size_t size, int flags) {
     int fault = fault_of(RECV);
     if (fault > 0) return failed_with_edge(fd, fault);
-    if (fault == 0 || size < 2) return real_recv(fd, buffer, size, flags);
+    if (fault == 0 || size < 2 || !is_stream(fd)) return real_recv(fd, buffer, size, flags);
     ssize_t got = real_recv(fd, buffer, 1, flags);
     bring_the_edge(fd);
     return got;
