@@ -37,7 +37,7 @@ fn share(home: &Path) {
 /// Alice and Bob talk, and Bob gets a file. `None`: one of them was let go.
 fn talk(round: usize, mut alice: User, mut bob: User) -> Option<()> {
     let [a, b] = [format!("alice{round}"), format!("bob{round}")];
-    let mut until = |user: &mut User, pattern: &str| until(user, pattern, [&a, &b]);
+    let until = |user: &mut User, pattern: &str| until(user, pattern, [&a, &b]);
     for (user, name) in [(&mut alice, &a), (&mut bob, &b)] {
         says(user, &format!("/name {name}"))?;
         until(user, &format!("* {name} has joined"))?;
