@@ -258,6 +258,12 @@ fn os_words(cause: &io::Error) -> String {
     text.trim_end_matches('.').to_lowercase()
 }
 
+/// A thread that was not to be had. The system's word for it is EAGAIN, which
+/// everywhere else means that a time is over.
+pub fn no_thread(_cause: io::Error) -> io::Error {
+    io::Error::other("the system gives this program no further thread")
+}
+
 fn why(attempt: Attempt, kind: ErrorKind) -> &'static str {
     use Attempt::*;
     match (attempt, kind) {

@@ -55,7 +55,7 @@ dialogues! {
     a_browser_without_patience, a_client_that_ends_no_lines, a_closed_window_is_told, a_download,
     a_download_resumed, a_join_is_told_to_all_connected, a_line_in_pieces, a_line_without_end_closes,
     a_lone_carriage_return_forges_nothing, a_message_once, a_mute_outlives_its_connection,
-    a_name_is_free_again, a_name_is_had_by_one, a_name_is_kept, a_private_word_crosses_rooms,
+    a_name_is_free_again, a_name_is_had_by_one, a_name_is_kept, a_name_that_is_a_number_ends_no_download, a_private_word_crosses_rooms,
     a_private_word_never_leaks, a_word_to_nobody, a_word_to_oneself, an_answer_to_one_who_said_all,
     an_empty_line_is_nothing, an_operator_kicks, an_operator_mutes, commands_that_lack_something,
     controls_are_shown_not_obeyed, downloads_of_every_size, five_wrong_passwords, four_downloads_at_most,

@@ -90,6 +90,19 @@ fn a_sender_that_is_gone_harms_nobody() {
 }
 
 #[test]
+fn two_servers_do_not_answer_each_other_for_ever() {
+    let server = server();
+    // As another echo server's: the same port, at another address of this host.
+    let other = UdpSocket::bind(("127.0.0.2", server.addr().port())).unwrap();
+    other.set_read_timeout(Some(DEADLINE)).unwrap();
+    other.send_to(b"forged", server.addr()).unwrap();
+    let (answer, _) = receive(&other);
+    other.send_to(&answer, server.addr()).unwrap(); // its echo of our answer
+    other.send_to(b"a question of its own", server.addr()).unwrap();
+    assert_eq!(receive(&other).0, b"a question of its own", "and nothing before it");
+}
+
+#[test]
 fn a_servers_events_are_the_contracts() {
     let server = Server::start(LAB, &["--accept", "3"]);
     let addr = server.at_text();

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::Options;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error, Result, no_thread};
 use crate::net::host::Host;
 use crate::net::stop::Interrupt;
 use crate::report::Prompt;
@@ -131,8 +131,9 @@ impl Lines {
         let (sender, arrivals) = sync_channel(LINES_AHEAD);
         let wake = Arc::new(Wake(sender.clone()));
         host.stop.wakes(&wake);
-        // Without this thread there would be no input: reads as its end.
-        let _ = thread::Builder::new().name("stdin".into()).spawn(move || read_lines(&sender));
+        if let Err(cause) = thread::Builder::new().name("stdin".into()).spawn(move || read_lines(&sender)) {
+            let _ = wake.0.try_send(Arrival::Failed(no_thread(cause))); // there is room: nothing was sent before
+        }
         Lines { arrivals, prompts: io::stdin().is_terminal(), _wake: wake }
     }
 

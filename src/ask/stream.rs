@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::messages::Messages;
 use super::{LineEnding, Options};
-use crate::error::{Attempt, Error, Result, Status};
+use crate::error::{Attempt, Error, Result, Status, no_thread};
 use crate::framing::{FIRST_QUIET, LATER_QUIET, LineEnd};
 use crate::net::addr::Addr;
 use crate::net::host::Host;
@@ -187,7 +187,7 @@ impl Asker<'_> {
         let socket = self.connection.socket.clone();
         thread::scope(|scope| {
             let sender = thread::Builder::new().name("sender".into());
-            let sender = sender.spawn_scoped(scope, || socket.send_all(message)).map_err(send)?;
+            let sender = sender.spawn_scoped(scope, || socket.send_all(message)).map_err(no_thread).map_err(send)?;
             let reply = self.receive_reply(expected, started);
             if reply.is_err() {
                 let _ = socket.shutdown(Shutdown::Both); // else the sender might wait for ever

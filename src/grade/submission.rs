@@ -78,7 +78,15 @@ impl Submission {
         let shown = path.display().to_string();
         let text = fs::read_to_string(&path)
             .map_err(|cause| Error::new(Attempt::Read, &shown, &cause).next("netlab grade --help").unasked())?;
-        let toml: Toml = toml::from_str(&text).map_err(|cause| wrong(&shown, cause.to_string().trim()))?;
+        Submission::parse(&text, dir, &shown)
+    }
+
+    /// Reads what a folder's file, called `shown`, says.
+    ///
+    /// # Errors
+    /// It does not say what is needed.
+    pub fn parse(text: &str, dir: &Path, shown: &str) -> Result<Submission> {
+        let toml: Toml = toml::from_str(text).map_err(|cause| wrong(shown, cause.to_string().trim()))?;
         let name = dir.canonicalize().ok().and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
         let submission = Submission {
             name: name.unwrap_or_else(|| dir.display().to_string()),
@@ -91,7 +99,7 @@ impl Submission {
             commands: toml.commands,
             from_file: true,
         };
-        submission.examined(&shown)
+        submission.examined(shown)
     }
 
     /// Whether it can be graded at all.

@@ -33,7 +33,7 @@ use std::time::Duration;
 use crate::ask;
 use crate::ask::messages::Messages;
 use crate::ask::speaker::{Manners, Speaker};
-use crate::error::{Attempt, Error, Result, Status};
+use crate::error::{Attempt, Error, Result, Status, no_thread};
 use crate::net::addr::Addr;
 use crate::net::group::{self, Receiver, Sender};
 use crate::net::host::Host;
@@ -241,7 +241,7 @@ fn join<N: FnMut() -> Result<Option<Vec<u8>>> + Send>(
         let typist = thread::Builder::new().name(format!("{}-types", args.name.replace(' ', "-")));
         let typist = typist
             .spawn_scoped(scope, || talk(own, &args.name, speaker, next))
-            .map_err(|cause| Error::new(Attempt::Open, "a thread to type in", &cause))?;
+            .map_err(|cause| Error::new(Attempt::Send, "the others", &no_thread(cause)))?;
         let ended = listener.listen(&args.options);
         own.stop.ask();
         let panicked = || Err(Error::other(Attempt::Send, "what was typed", "it panicked"));

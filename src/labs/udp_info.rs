@@ -117,7 +117,12 @@ fn server(host: &Host, addr: &Addr, options: &serve::Options) -> Result<Status> 
 }
 
 /// The server's whole protocol.
-fn reply(_datagram: &[u8], from: SocketAddr) -> Option<Cow<'_, [u8]>> {
+fn reply(datagram: &[u8], from: SocketAddr) -> Option<Cow<'_, [u8]>> {
+    // Another udp-info's answer: who asked us in its name would have the two
+    // of us tell each other who we are for ever.
+    if you_are::decode(datagram).is_some_and(|addr| you_are::encode(addr, "udp").as_bytes() == datagram) {
+        return None;
+    }
     Some(you_are::encode(from, "udp").into_bytes().into())
 }
 
@@ -169,6 +174,14 @@ mod tests {
             let answer = reply(datagram, ([127, 0, 0, 1], 54321).into()).unwrap();
             assert_eq!(&*answer, b"you are 127.0.0.1 port 54321 (udp)\n");
         }
+    }
+
+    #[test]
+    fn an_answer_is_no_question() {
+        let addr = ([127, 0, 0, 1], 54321).into();
+        let answer = reply(b"who am I?", addr).unwrap();
+        assert_eq!(reply(&answer, addr), None);
+        assert!(reply(b"you are 127.0.0.1 port 54321, I think", addr).is_some());
     }
 
     #[test]

@@ -58,7 +58,6 @@ impl Client {
             match sent {
                 Ok(count) => self.sent_of_first += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return self.fail(figures, &error),
             }
             if self.sent_of_first >= self.size {
@@ -88,7 +87,6 @@ impl Client {
                 }
                 (Ok(got), Wire::Datagrams(_)) => answered += self.compare_datagram(&buffer[..got], figures),
                 (Err(error), _) if error.kind() == ErrorKind::WouldBlock => return answered,
-                (Err(error), _) if error.kind() == ErrorKind::Interrupted => {}
                 (Err(error), _) => self.fail(figures, &error),
             }
         }

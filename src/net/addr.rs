@@ -172,7 +172,8 @@ fn v6(text: &str) -> Result<Host, AddrError> {
     match interface {
         None => Ok(Host::Ip(ip.into())),
         Some("") => Err(AddrError::MissingInterface(text.to_owned())),
-        Some(interface) if interface.contains(':') => Err(AddrError::NotV6(text.to_owned())),
+        // A name with a bracket could not be written back.
+        Some(interface) if interface.contains([':', '[', ']']) => Err(AddrError::NotV6(text.to_owned())),
         Some(interface) => Ok(Host::Scoped(ip, interface.to_owned())),
     }
 }
@@ -449,6 +450,7 @@ mod tests {
             ("localhost:80:90", AddrError::NotV6("localhost:80:90".into())),
             ("::1::2", AddrError::NotV6("::1::2".into())),
             ("fe80::1%eth0:5003", AddrError::NotV6("fe80::1%eth0:5003".into())),
+            ("fe80::1%eth0]", AddrError::NotV6("fe80::1%eth0]".into())),
             ("[]:5003", AddrError::NotV6("".into())),
             ("[localhost]:5003", AddrError::NotV6("localhost".into())),
             ("[127.0.0.1]:5003", AddrError::NotV6("127.0.0.1".into())),

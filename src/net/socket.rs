@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Type};
 use super::host::Host;
 use super::stop::{Interrupt, Stop};
 use super::trace::{Call, Fd, Trace};
+use crate::error::no_thread;
 use crate::report::Proto;
 
 /// Where a blocked call cannot be woken from another thread, it looks up this
@@ -48,6 +49,10 @@ pub(super) fn fd_of(socket: &socket2::Socket) -> Fd {
 
 /// `send(2)`: the system takes as many bytes as it has room for.
 pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
+    retry(|| send_once(socket, trace, bytes))
+}
+
+fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
     let span = trace.begin("send");
     let result = socket.send(bytes);
     trace.end(span, || Call::Send { fd: fd_of(socket), bytes }, count(&result));
@@ -55,7 +60,11 @@ pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io:
 }
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
-pub(super) fn recv(mut socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn recv(socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
+    retry(|| recv_once(socket, trace, buffer))
+}
+
+fn recv_once(mut socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
     let span = trace.begin("recv");
     let result = socket.read(buffer);
     let got = *result.as_ref().unwrap_or(&0);
@@ -196,6 +205,13 @@ impl Socket {
 
     /// `connect(2)`. On a datagram socket it sends nothing and cannot wait.
     pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
+        // A signal ends the call, not the attempt: the system goes on with it,
+        // and the next call waits for it or finds it done.
+        retry(|| self.connect_once(addr))
+            .or_else(|error| if is_connected_already(&error) { Ok(()) } else { Err(error) })
+    }
+
+    fn connect_once(&self, addr: SocketAddr) -> io::Result<()> {
         let span = self.trace.begin("connect");
         let result = self.inner().connect(&addr.into());
         let fd = self.fd();
@@ -223,7 +239,7 @@ impl Socket {
                 }
             };
             let watch = thread::Builder::new().name("timeout".into()).spawn_scoped(scope, watch);
-            let result = watch.and_then(|_| timed(|| self.connect(addr)));
+            let result = watch.map_err(no_thread).and_then(|_| timed(|| self.connect(addr)));
             drop(done);
             result
         });
@@ -263,11 +279,7 @@ impl Socket {
     /// `send(2)` until all bytes are taken: one call may take fewer.
     pub fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.send(bytes) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            bytes = &bytes[self.send(bytes)?..];
         }
         Ok(())
     }
@@ -279,6 +291,10 @@ impl Socket {
 
     /// `sendto(2)`: one datagram.
     pub fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        retry(|| self.send_to_once(bytes, to))
+    }
+
+    fn send_to_once(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         let span = self.trace.begin("sendto");
         let result = self.inner().send_to(bytes, &to.into());
         let fd = self.fd();
@@ -362,6 +378,17 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             result => return result,
         }
+    }
+}
+
+/// EISCONN, which has no kind of its own.
+fn is_connected_already(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EISCONN);
+    #[cfg(not(unix))]
+    {
+        let _ = error; // no call is ended by a signal there
+        false
     }
 }
 

@@ -30,6 +30,11 @@ pub fn exit_as_killed() -> ! {
     process::exit(KILLED_BY_SIGINT)
 }
 
+/// How often a thread is asked for to wait for signals, on a host that has none
+/// to spare, and the pause between: half a second in all.
+const HANDLER_TRIES: u32 = 10;
+const HANDLER_PAUSE: Duration = Duration::from_millis(50);
+
 /// Something that waits and can be woken.
 pub trait Interrupt: Send + Sync {
     /// Ends the wait. Called once, from another thread.
@@ -160,15 +165,25 @@ impl Stop {
         if !self.0.by_signals.swap(false, Ordering::AcqRel) {
             return;
         }
+        for _ in 0..HANDLER_TRIES {
+            match self.set_handler() {
+                // No thread to be had for it just now.
+                Err(ctrlc::Error::System(_)) => thread::sleep(HANDLER_PAUSE),
+                // Or one is set already: then that one serves.
+                _ => return leave_signals_to_that_thread(),
+            }
+        }
+        end_by_signals();
+    }
+
+    fn set_handler(&self) -> Result<(), ctrlc::Error> {
         let stop = self.clone();
-        // Fails only where a handler is set already: then that one serves.
-        let _ = ctrlc::set_handler(move || {
+        ctrlc::set_handler(move || {
             if stop.is_asked() {
                 process::exit(KILLED_BY_SIGINT);
             }
             stop.ask_because("it was stopped by its operator");
-        });
-        leave_signals_to_that_thread();
+        })
     }
 
     /// Sleeps for `time`, or until asked to stop. Says whether it was asked.
@@ -196,6 +211,20 @@ fn leave_signals_to_that_thread() {
             signals.add(signal);
         }
         let _ = signals.thread_block(); // else it is as it was
+    }
+}
+
+/// The handler is in place, and no thread waits for what it tells: without
+/// this, nothing but SIGKILL would end the process.
+#[cfg_attr(unix, allow(unsafe_code))]
+fn end_by_signals() {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{SigHandler, Signal, signal};
+        for number in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            // SAFETY: the default action calls no code of ours.
+            let _ = unsafe { signal(number, SigHandler::SigDfl) };
+        }
     }
 }
 

@@ -332,7 +332,8 @@ impl Screen {
     }
 }
 
-fn line_of(event: &Event) -> Option<String> {
+/// The line for people, with its styles; `None` where they are told nothing.
+pub fn line_of(event: &Event) -> Option<String> {
     Some(match event {
         Event::Spoken { payload, look, .. } => spoken(&payload.0, look),
         Event::Said { payload, .. } => format!("{DIM}> {}{DIM:#}", shown_line(&payload.0)),

@@ -207,15 +207,10 @@ impl<S: Session> Conversation<'_, S> {
     fn flush(&mut self) -> io::Result<()> {
         let mut rest = self.out.bytes();
         while !rest.is_empty() {
-            match self.socket.send(rest) {
-                // Booked call by call: a stop may cut the next one off.
-                Ok(sent) => {
-                    self.books.sent(&self.client, &rest[..sent]);
-                    rest = &rest[sent..];
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            // Booked call by call: a stop may cut the next one off.
+            let sent = self.socket.send(rest)?;
+            self.books.sent(&self.client, &rest[..sent]);
+            rest = &rest[sent..];
         }
         self.out.clear();
         Ok(())

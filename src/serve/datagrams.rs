@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::books::canonical;
+use super::loops::Loops;
 use super::{EXHAUSTED_PAUSE, Options};
 use crate::error::{Attempt, Error, Result};
 use crate::net::addr::Addr;
@@ -50,6 +51,7 @@ where
     let tells = host.report.wants_messages();
     let mut buffer = vec![0; udp::MAX_DATAGRAM_ROOM];
     let (mut senders, mut datagrams, mut bytes_in, mut bytes_out) = (Senders::default(), 0, 0, 0);
+    let mut loops = Loops::new(local.port());
     while !host.stop.is_asked() && options.accept.is_none_or(|limit| datagrams < limit.get()) {
         let (got, from) = match socket.recv_from(&mut buffer) {
             Ok(received) => received,
@@ -70,9 +72,16 @@ where
         if tells {
             host.emit(Event::Received { peer, client: Some(client), payload: Payload(datagram.to_vec()) });
         }
+        if loops.is_one(from, datagram) {
+            host.notice(format!("{peer} gets no answer: a server speaks there, and the two would never stop"));
+            continue;
+        }
         let Some(answer) = reply(datagram, peer) else { continue };
         match socket.send_to(&answer, from) {
-            Ok(sent) => bytes_out += sent as u64,
+            Ok(sent) => {
+                bytes_out += sent as u64;
+                loops.answered(from, &answer);
+            }
             Err(cause) => {
                 host.emit_error(&Error::new(Attempt::Send, format!("udp {peer}"), &cause));
                 continue;

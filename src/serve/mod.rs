@@ -22,6 +22,7 @@ mod framed;
 pub mod group;
 mod inbox;
 mod iterative;
+mod loops;
 mod pool;
 pub mod post;
 mod roster;
@@ -200,15 +201,20 @@ fn serve_tcp<R: Reception>(
         let _ = tcp::notice_silence(&listener);
     }
     let books = Books::new(host.clone(), local, options.common.accept, !R::CLIENTS_MEET);
+    let (own, workers) = (books.clone(), options.workers);
+    let serve: Box<dyn FnOnce()> = match options.model.unwrap_or(Model::Events) {
+        Model::Iterative => Box::new(move || iterative::serve(own, listener, reception)),
+        Model::Threads => Box::new(move || threads::serve(own, listener, reception)),
+        Model::Pool => Box::new(move || pool::serve(own, listener, reception, workers)),
+        Model::Events => {
+            let loops = events::Loops::new(own, listener, reception, tls)
+                .map_err(|cause| Error::new(Attempt::Bind, format!("tcp {local}"), &cause))?;
+            Box::new(move || loops.serve())
+        }
+    };
     ready(host, Proto::Tcp, local);
     begin(host, &options.common);
-    match options.model.unwrap_or(Model::Events) {
-        Model::Iterative => iterative::serve(books.clone(), listener, reception),
-        Model::Threads => threads::serve(books.clone(), listener, reception),
-        Model::Pool => pool::serve(books.clone(), listener, reception, options.workers),
-        Model::Events => events::serve(books.clone(), listener, reception, tls)
-            .map_err(|cause| Error::new(Attempt::Bind, format!("tcp {local}"), &cause))?,
-    }
+    serve();
     host.emit(Event::Summary(books.summary()));
     books.outcome()
 }

@@ -9,6 +9,7 @@ use std::thread;
 use super::blocking::Service;
 use super::books::Books;
 use super::session::Reception;
+use crate::error::no_thread;
 use crate::net::socket::Socket;
 
 /// Serves until told to stop.
@@ -28,7 +29,7 @@ pub fn serve<R: Reception>(books: Arc<Books>, listener: Socket, reception: R) {
         });
         // No thread to be had: this client is closed, the others stay.
         if let Err(error) = spawned {
-            service.books.client_failed(&client, &error);
+            service.books.client_failed(&client, &no_thread(error));
         }
     }
     service.wait_for_all();

@@ -319,7 +319,7 @@ impl Hub {
 
     fn say_to(&mut self, number: u64, to: u64, name: &str, text: &str) {
         if to != CONSOLE && !self.crowd.is_here(to) {
-            self.refuse(number, &format!("{name} has left: /all speaks to everyone again, /to NAME to another"));
+            self.refuse(number, &format!("gone is {name}: /all speaks to everyone again, /to NAME to another"));
             return;
         }
         if self.may_speak(number) {

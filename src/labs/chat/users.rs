@@ -32,6 +32,14 @@ use super::passwords::{MAX_PASSWORD_BYTES, ask_password, first_line, password_of
 use crate::error::{Attempt, Error, Result, Status};
 use crate::net::host::Host;
 
+/// The memory that a hash may ask for: what RFC 9106 (section 4) recommends to
+/// those who have most, 2 GiB. A server that is asked for more than there is
+/// would end, and with a login of anybody.
+pub const MAX_MEMORY_KIB: u32 = 2 * 1024 * 1024;
+
+/// The memory times the rounds: some ten seconds of work.
+const MAX_WORK_KIB: u64 = 8 * 1024 * 1024;
+
 /// Who may come in. Cheap to ask who is there, slow to ask who proves it.
 pub struct Users {
     known: HashMap<String, User>,
@@ -56,7 +64,11 @@ impl Users {
         Users::parse(&text, &file.display().to_string())
     }
 
-    fn parse(text: &[u8], file: &str) -> Result<Users> {
+    /// Reads what is in a file called `file`.
+    ///
+    /// # Errors
+    /// Exit status 2: a line of it.
+    pub fn parse(text: &[u8], file: &str) -> Result<Users> {
         let text = std::str::from_utf8(text)
             .map_err(|error| wrong_line(file, line_at(text, error.valid_up_to()), "it is no UTF-8"))?;
         let mut known: HashMap<String, User> = HashMap::new();
@@ -74,6 +86,12 @@ impl Users {
         let nobody = hash_of_nobody(known.values().filter_map(|user| Params::try_from(&user.hash).ok()))
             .map_err(|cause| Error::other(Attempt::Read, file, cause.to_string()).unasked())?;
         Ok(Users { known, nobody })
+    }
+
+    /// The memory that a login takes, at most.
+    pub fn most_memory_kib(&self) -> u32 {
+        let hashes = self.known.values().map(|user| &user.hash).chain([&self.nobody]);
+        hashes.filter_map(|hash| Params::try_from(hash).ok()).map(|params| params.m_cost()).max().unwrap_or_default()
     }
 
     /// How many there are.
@@ -122,8 +140,10 @@ fn parse_line(line: usize, text: &str) -> std::result::Result<Option<User>, Stri
     let (name, hash) = text.split_once(':').ok_or("a line is NAME:HASH")?;
     let name = name.parse()?;
     let hash = PasswordHash::new(hash).map_err(|_| "what follows the colon is no password hash")?;
-    if hash.algorithm.as_str() != "argon2id" || hash.hash.is_none() || Params::try_from(&hash).is_err() {
-        return Err("the hash is none of argon2id".into());
+    let is_argon2id = hash.algorithm.as_str() == "argon2id" && hash.hash.is_some();
+    let params = Params::try_from(&hash).ok().filter(|_| is_argon2id).ok_or("the hash is none of argon2id")?;
+    if params.m_cost() > MAX_MEMORY_KIB || u64::from(params.m_cost()) * u64::from(params.t_cost()) > MAX_WORK_KIB {
+        return Err("the hash asks for more memory or time than a login may take".into());
     }
     Ok(Some(User { name, hash, line }))
 }
@@ -368,6 +388,8 @@ mod tests {
             (b"\n\xff\n", "users, line 2: it is no UTF-8"),
             (b"alice:$argon2i$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "none of argon2id"),
             (b"alice:$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA", "none of argon2id"),
+            (&format!("alice:{}", good.replace("19456", "2097153")).into_bytes(), "more memory or time"),
+            (&format!("alice:{}", good.replace("t=2", "t=4294967295")).into_bytes(), "more memory or time"),
             (&format!("alice:{good}\na1ice:{good}").into_bytes(), "line 2: a1ice is the name alice of line 1, or looks"),
         ];
         for (text, reason) in table {

@@ -107,10 +107,7 @@ impl Channel {
     /// `WouldBlock` while some is left. Others are the socket's.
     pub fn flush(&mut self, stream: &PolledStream) -> io::Result<()> {
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut Sink(stream)) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => drop(result?),
-            }
+            self.tls.write_tls(&mut Sink(stream))?;
         }
         Ok(())
     }

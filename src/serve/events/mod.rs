@@ -57,39 +57,47 @@ const ACCEPTS_PER_TURN: usize = 256;
 const LISTENER: Token = Token(usize::MAX);
 const INBOX: Token = Token(usize::MAX - 1);
 
-/// Serves until told to stop.
-pub fn serve<R: Reception>(
-    books: Arc<Books>,
-    listener: Socket,
-    reception: R,
-    tls: Option<ServerTls>,
-) -> io::Result<()> {
-    let cores = if R::CLIENTS_MEET { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
-    let reception = Arc::new(reception);
-    let mut loops = Vec::new();
-    for _ in 0..cores {
-        loops.push(Loop::new(books.clone(), reception.clone(), tls.clone())?);
+/// A server that has all it needs of the system, and has accepted nobody yet.
+pub struct Loops<R: Reception> {
+    first: Loop<R>,
+    others: Vec<Loop<R>>,
+}
+
+impl<R: Reception> Loops<R> {
+    /// # Errors
+    /// No descriptor or memory for epoll.
+    pub fn new(books: Arc<Books>, listener: Socket, reception: R, tls: Option<ServerTls>) -> io::Result<Loops<R>> {
+        let cores = if R::CLIENTS_MEET { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+        let reception = Arc::new(reception);
+        let mut loops = Vec::new();
+        for _ in 0..cores {
+            loops.push(Loop::new(books.clone(), reception.clone(), tls.clone())?);
+        }
+        let inboxes: Vec<_> = loops.iter().map(|one| one.inbox.clone()).collect();
+        for one in &mut loops {
+            one.inboxes = inboxes.clone();
+        }
+        let mut first = loops.remove(0);
+        first.begin_deliveries();
+        first.accept_from(PolledListener::new(listener)?)?;
+        Ok(Loops { first, others: loops })
     }
-    let inboxes: Vec<_> = loops.iter().map(|one| one.inbox.clone()).collect();
-    for one in &mut loops {
-        one.inboxes = inboxes.clone();
+
+    /// Serves until told to stop.
+    pub fn serve(mut self) {
+        let others: Vec<_> = (2..).zip(self.others).filter_map(|(number, other)| spawn(number, other).ok()).collect();
+        if R::CLIENTS_MEET {
+            // Without the handlers, who dies of a signal dies without a word.
+            let _ = last_words::arm();
+        }
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.first.run())) {
+            last_words::say("an error in its code");
+            resume_unwind(panic);
+        }
+        for other in others {
+            let _ = other.join(); // a loop does not panic: sessions' panics are caught
+        }
     }
-    let mut first = loops.remove(0);
-    first.begin_deliveries();
-    first.accept_from(PolledListener::new(listener)?)?;
-    let others: Vec<_> = (2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect();
-    if R::CLIENTS_MEET {
-        // Without the handlers, who dies of a signal dies without a word.
-        let _ = last_words::arm();
-    }
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| first.run())) {
-        last_words::say("an error in its code");
-        resume_unwind(panic);
-    }
-    for other in others {
-        let _ = other.join(); // a loop does not panic: sessions' panics are caught
-    }
-    Ok(())
 }
 
 fn spawn<R: Reception>(number: usize, mut other: Loop<R>) -> io::Result<thread::JoinHandle<()>> {
@@ -378,6 +386,7 @@ impl<R: Reception> Loop<R> {
                     self.again.push(key);
                 }
             }
+            // TLS has had its turn, and there is more.
             Err(error) if error.kind() == ErrorKind::Interrupted => self.again.push(key),
             Err(_) if connection.wire.is_not_tls() => self.refuse_plain_text(key),
             // FIN without TLS's own goodbye: many programs end so.
@@ -442,7 +451,7 @@ impl<R: Reception> Loop<R> {
                     sent = count;
                     books.sent(&connection.client, &out.bytes()[..sent]);
                 }
-                Err(error) if can_wait(&error) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => {
                     out.clear();
                     return connection.break_off(&error);
@@ -467,7 +476,7 @@ impl<R: Reception> Loop<R> {
             };
             match sent {
                 Ok(()) => {}
-                Err(error) if can_wait(&error) => return false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) => {
                     connection.break_off(&error);
                     return false;
@@ -606,8 +615,4 @@ impl<R: Reception> Loop<R> {
 
 fn wire(tls: Option<&ServerTls>) -> io::Result<Wire> {
     tls.map_or(Ok(Wire::Plain), |tls| Channel::new(tls).map(Wire::Tls))
-}
-
-fn can_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

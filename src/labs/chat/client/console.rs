@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::editor::{Editor, Outcome};
 use super::talk::{Happened, Talk};
 use crate::ask::messages::Lines;
-use crate::error::{Attempt, Error};
+use crate::error::{Attempt, Error, no_thread};
 use crate::report::Event;
 use crate::report::keyboard::{self, Happening, Keyboard};
 
@@ -41,6 +41,7 @@ impl Console {
             leaving: None,
             deadline: None,
         };
+        let failed = happened.clone();
         let reads: Box<dyn FnOnce() + Send> = match &console.screen {
             Some(_) => Box::new(move || read_keys(&happened)),
             None => {
@@ -48,8 +49,10 @@ impl Console {
                 Box::new(move || read_lines(&mut Lines::of_stdin(&host), &host, &happened))
             }
         };
-        // Without this thread there would be no input: the others still speak.
-        let _ = thread::Builder::new().name("input".into()).spawn(reads);
+        if let Err(cause) = thread::Builder::new().name("input".into()).spawn(reads) {
+            let error = Error::new(Attempt::Read, "standard input", &no_thread(cause));
+            let _ = failed.try_send(Happened::InputFailed(error)); // or there is an end to hear of already
+        }
         console.draw();
         console
     }

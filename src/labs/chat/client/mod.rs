@@ -23,7 +23,7 @@ mod download;
 pub mod editor;
 mod ending;
 mod entry;
-mod file_name;
+pub mod file_name;
 mod known;
 mod learnt;
 mod link;

@@ -17,7 +17,7 @@ use super::ending::Ending;
 use super::learnt::Learnt;
 use super::link::{Heard, Link, Outgoing, Reader};
 use super::secret;
-use crate::error::{Attempt, Error};
+use crate::error::{Attempt, Error, no_thread};
 use crate::net::host::Host;
 use crate::net::stop::Interrupt;
 use crate::report::keyboard::Happening;
@@ -233,6 +233,10 @@ impl Talk {
                 move || talk.send()
             }),
         ];
+        for cause in threads.iter().filter_map(|thread| thread.as_ref().err()) {
+            let error = Error::new(Attempt::Open, format!("tcp {}", self.peer), cause);
+            let _ = sender.try_send(Happened::InputFailed(error)); // there is room for both
+        }
         let console = Console::open(self, sender);
         let ending = self.attend(console, &happened, timeout);
         self.outgoing.close();
@@ -247,8 +251,8 @@ impl Talk {
         ending
     }
 
-    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Option<thread::JoinHandle<()>> {
-        thread::Builder::new().name(name.into()).spawn(run).ok()
+    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+        thread::Builder::new().name(name.into()).spawn(run).map_err(no_thread)
     }
 
     /// The main thread: waits for the keyboard and for the end.

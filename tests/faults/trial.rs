@@ -1,0 +1,182 @@
+//! One run of a program in which one socket call fails, and all such runs:
+//! first the calls of a run without faults are counted, then each of them is
+//! made to fail in every way it can.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::support::say;
+
+/// Calls of one name that are made to fail: what comes later in a run comes
+/// again and again in the same way.
+const MOST_OF_ONE_CALL: u64 = 24;
+
+/// What each call can fail with, by its page of the manual; `short` takes or
+/// gives one byte.
+const FAULTS: [(&str, &[&str]); 18] = [
+    ("socket", &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]),
+    ("setsockopt", &["ENOBUFS", "ENOMEM"]),
+    ("getsockopt", &["ENOBUFS"]),
+    ("getsockname", &["ENOBUFS"]),
+    ("bind", &["EADDRINUSE", "ENOMEM"]),
+    ("listen", &["EADDRINUSE"]),
+    ("accept", &["EINTR", "EAGAIN", "EMFILE", "ENFILE", "ECONNABORTED", "ENOBUFS", "ENOMEM", "EPROTO"]),
+    ("connect", &["EINTR", "ECONNREFUSED", "ETIMEDOUT", "EADDRNOTAVAIL", "ENOBUFS"]),
+    ("send", &["short", "EINTR", "EAGAIN", "ENOBUFS", "ENOMEM", "ECONNRESET", "EPIPE"]),
+    ("recv", &["short", "EINTR", "EAGAIN", "ENOMEM", "ECONNRESET"]),
+    ("sendto", &["EINTR", "EAGAIN", "ENOBUFS", "ENOMEM", "EPERM", "ECONNREFUSED"]),
+    ("recvfrom", &["EINTR", "EAGAIN", "ENOMEM", "ECONNREFUSED"]),
+    ("shutdown", &["ENOTCONN"]),
+    ("close", &["EINTR"]),
+    ("epoll_create", &["EMFILE", "ENOMEM"]),
+    ("epoll_ctl", &["ENOMEM", "ENOSPC"]),
+    ("epoll_wait", &["EINTR"]),
+    ("spawn", &["EAGAIN"]),
+];
+
+/// The call that fails, its number among those of its name, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub call: String,
+    pub number: u64,
+    pub how: &'static str,
+}
+
+impl Fault {
+    /// Whether a program can go on as if nothing had been: the call is made
+    /// again, now or when epoll says so, and gives all that it had to give.
+    pub fn passes(&self) -> bool {
+        matches!((self.call.as_str(), self.how), (_, "short" | "EINTR") | ("accept", _))
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.call, self.number, self.how)
+    }
+}
+
+/// A run, with the fault in it if any.
+pub struct Trial {
+    pub fault: Option<Fault>,
+    log: tempfile::TempDir,
+}
+
+impl Trial {
+    fn new(fault: Option<Fault>) -> Trial {
+        Trial { fault, log: tempfile::tempdir().unwrap() }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.log.path().join("calls")
+    }
+
+    /// The command, its calls counted and one of them failing.
+    pub fn on(&self, mut command: Command) -> Command {
+        command.env("LD_PRELOAD", shim()).env("FAULTS_LOG", self.log());
+        command.env("FAULTS", self.fault.as_ref().map(Fault::to_string).unwrap_or_default());
+        command
+    }
+
+    /// Whether the program must not show that anything was.
+    pub fn passes(&self) -> bool {
+        self.fault.as_ref().is_none_or(Fault::passes)
+    }
+
+    /// Whether this call may fail in this way without harm to this end.
+    pub fn is(&self, call: &str, how: &str) -> bool {
+        self.fault.as_ref().is_some_and(|fault| (fault.call.as_str(), fault.how) == (call, how))
+    }
+
+    /// Whether the call was made, and failed.
+    pub fn has_struck(&self) -> bool {
+        self.lines().iter().any(|line| !line.ends_with(" -"))
+    }
+
+    /// How many calls of each name were made.
+    fn calls(&self) -> BTreeMap<String, u64> {
+        let mut calls = BTreeMap::new();
+        for line in self.lines() {
+            *calls.entry(line.split(' ').next().unwrap().to_owned()).or_default() += 1;
+        }
+        calls
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Runs `trial` once as it is, and then once for each way in which each call of
+/// that run can fail. Each must have been met.
+pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial)) {
+    if let Some(fault) = only() {
+        return trial(&Trial::new(Some(fault)));
+    }
+    let plain = Trial::new(None);
+    trial(&plain);
+    let calls = plain.calls();
+    let (mut struck, mut missed, mut failed) = (0, Vec::new(), Vec::new());
+    let mut ways = BTreeSet::new();
+    for fault in faults(&calls) {
+        let one = Trial::new(Some(fault.clone()));
+        // All are tried, so that one failure shows what others have in common with it.
+        if catch_unwind(AssertUnwindSafe(|| trial(&one))).is_err() {
+            failed.push(format!("{fault}{}", if one.has_struck() { "" } else { " (not met)" }));
+        }
+        if one.has_struck() {
+            struck += 1;
+            ways.insert((fault.call, fault.how));
+        } else {
+            missed.push(fault);
+        }
+    }
+    // Threads do not make the same number of calls each time, so that the last
+    // ones of a name may be missed; but no name, and no way to fail, may be.
+    missed.retain(|fault| !ways.contains(&(fault.call.clone(), fault.how)));
+    assert!(failed.is_empty(), "{what}: {} of {struck} failed: {failed:#?}", failed.len());
+    assert!(missed.is_empty(), "{what}: never met: {missed:?}");
+    let total: u64 = calls.values().sum();
+    say(&format!("{what}: {total} calls in a run, {struck} faults met: {calls:?}"));
+}
+
+/// Every way in which each of these calls can fail.
+fn faults(calls: &BTreeMap<String, u64>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (call, count) in calls {
+        let Some((_, ways)) = FAULTS.iter().find(|(name, _)| name == call) else { continue };
+        for number in 1..=(*count).min(MOST_OF_ONE_CALL) {
+            faults.extend(ways.iter().map(|how| Fault { call: call.clone(), number, how }));
+        }
+    }
+    faults
+}
+
+/// One fault alone, such as `FAULTS_ONLY=recv:3:EINTR`, to look at it closely.
+fn only() -> Option<Fault> {
+    let text = std::env::var("FAULTS_ONLY").ok()?;
+    let [call, number, how] = text.split(':').collect::<Vec<_>>()[..] else { panic!("FAULTS_ONLY={text}") };
+    let (_, ways) = FAULTS.iter().find(|(name, _)| *name == call)?;
+    let how = ways.iter().find(|way| **way == how)?;
+    Some(Fault { call: call.to_owned(), number: number.parse().unwrap(), how })
+}
+
+/// The library that makes calls fail: built once, by the C compiler with which
+/// Rust links.
+fn shim() -> &'static Path {
+    static SHIM: OnceLock<PathBuf> = OnceLock::new();
+    SHIM.get_or_init(|| {
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/shim.c");
+        let built = Command::new("cc")
+            .args(["-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread", "-o"])
+            .args([library.as_os_str(), source.as_ref(), "-ldl".as_ref()])
+            .status();
+        assert!(built.is_ok_and(|status| status.success()), "cc could not build {source}");
+        library
+    })
+}
