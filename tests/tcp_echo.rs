@@ -7,12 +7,16 @@
 mod support;
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::Stdio;
+#[cfg(target_os = "linux")]
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+#[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
