@@ -288,6 +288,9 @@ fn why(attempt: Attempt, kind: ErrorKind) -> &'static str {
         (Bind | SendFrom, ErrorKind::AddrInUse) => {
             "another program has this port (TCP and UDP ports are counted apart)"
         }
+        (Bind | SendFrom, ErrorKind::PermissionDenied) if cfg!(windows) => {
+            "another program has this port for itself alone, or Windows keeps it back"
+        }
         (Bind | SendFrom, ErrorKind::PermissionDenied) => "ports under 1024 belong to the system's administrator",
         (Bind | SendFrom, ErrorKind::AddrNotAvailable) => {
             "a socket can only be bound to an address that one of this host's interfaces has"
@@ -314,6 +317,9 @@ fn advice(attempt: Attempt, kind: ErrorKind) -> &'static str {
         (Connect | Send | Receive, ErrorKind::ConnectionRefused) => "start the server first",
         (Connect | Receive, ErrorKind::TimedOut) => "check the address, or wait longer with --timeout 30s",
         (Bind | SendFrom, ErrorKind::AddrInUse) => "another port, or port 0 to let the system choose",
+        (Bind | SendFrom, ErrorKind::PermissionDenied) if cfg!(windows) => {
+            "another port; netsh int ipv4 show excludedportrange udp (or tcp) lists those kept back"
+        }
         (Bind | SendFrom, ErrorKind::PermissionDenied) => "a port of 1024 or higher",
         (SendFrom, ErrorKind::AddrNotAvailable) => {
             "an address of this host, or no --bind: the system chooses one by the route"

@@ -1,7 +1,6 @@
 //! One address grammar for every lab, and what is said where an address is
 //! wrong, taken, forbidden, unknown or silent: three lines, and a status.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
@@ -253,6 +252,7 @@ fn a_wrong_count_or_time_is_told_what_a_right_one_is() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn nothing_is_opened_for_a_wrong_address() {
     let Some(strace) = Strace::new() else { return };
     for line in [
@@ -356,6 +356,7 @@ fn within(before: &[&str], args: &[&str]) -> Command {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "looks into /proc")]
 fn no_permission() {
     let start = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or_default();
     let is_root = run_command(command("id", &["-u"]), b"").stdout.trim() == "0";
@@ -454,6 +455,7 @@ fn a_client_stopped_while_it_connects_ends_at_once_and_blames_nobody() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn without_a_route_an_interface_is_no_advice() {
     let Some(before) = apart() else { return skipped("no network namespace can be made here") };
     // With lo down, and with lo up: there is no route to 10.1.2.3 in either.

@@ -4,7 +4,7 @@
 //! Traffic stays on the loopback interface, or in network namespaces that the
 //! tests make.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 #[path = "support/group.rs"]
@@ -199,6 +199,7 @@ fn ipv6_has_no_broadcast_and_unknown_interfaces_are_listed() {
 // The broadcast addresses of a host
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn without_a_host_each_networks_broadcast_address_is_found_and_named() {
     let Some((west, east)) = two_hosts() else { return };
     west.cable("north", &["10.8.4.1/22"], &east, "south", &["10.8.4.2/22"]);
@@ -220,6 +221,7 @@ fn without_a_host_each_networks_broadcast_address_is_found_and_named() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_receiver_on_one_interface_does_not_hear_the_others() {
     let Some((west, east)) = two_hosts() else { return };
     west.cable("north", &["10.8.4.1/22"], &east, "south", &["10.8.4.2/22"]);
@@ -231,6 +233,7 @@ fn a_receiver_on_one_interface_does_not_hear_the_others() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn where_there_is_no_other_the_loopback_address_is_taken_with_a_word() {
     let Some(net) = Net::new() else { return };
     let receiver = net.receiver(&[LAB, "receive", "--accept", "1"]);
@@ -241,6 +244,7 @@ fn where_there_is_no_other_the_loopback_address_is_taken_with_a_word() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn the_limited_broadcast_needs_a_route_or_an_interface() {
     let Some((west, east)) = two_hosts() else { return };
     let receiver = east.receiver(&[LAB, "receive", "--accept", "1"]);
@@ -252,6 +256,7 @@ fn the_limited_broadcast_needs_a_route_or_an_interface() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn members_on_two_hosts_hear_each_other() {
     let Some((west, east)) = two_hosts() else { return };
     let join = |net: &Net, name: &str| {
@@ -365,6 +370,7 @@ fn a_size_over_the_longest_is_told_once_and_nothing_is_counted_as_sent() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_member_whom_no_route_leads_to_the_others_is_told_why_and_exits_1() {
     let Some(net) = Net::new() else { return };
     let run = run_command(net.netlab(&[LAB, "join", "10.55.0.255", "--name", "alice"]), b"hello\n").ended(1);
@@ -395,6 +401,7 @@ fn what_one_source_sends_over_the_rate_is_dropped_and_counted() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_host_that_sends_from_several_ports_has_one_rate() {
     let Some((west, east)) = two_hosts() else { return };
     let receiver = east.receiver(&[LAB, "receive", "--rate-limit", "10/s"]);
@@ -556,6 +563,7 @@ fn members_with_a_key_hear_each_other_and_no_one_else() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn python_seals_what_netlab_opens() {
     if !tool("python3") {
         return;
@@ -590,6 +598,7 @@ fn a_key_file_that_is_none_is_exit_2() {
 // With programs that others wrote
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn python_hears_netlab_and_netlab_hears_python() {
     if !tool("python3") {
         return;
@@ -616,6 +625,7 @@ s.sendto(b'hello from python', ('127.255.255.255', port))
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socat_hears_netlab_and_netlab_hears_socat() {
     if !tool("socat") {
         return;
@@ -638,6 +648,7 @@ fn socat_hears_netlab_and_netlab_hears_socat() {
 // --trace
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn a_receivers_trace_shows_what_strace_sees() {
     let Some(strace) = Strace::new() else { return };
     let args = [LAB, "receive", "0", "--interface", "lo", "--json", "--trace", "--accept", "2"];
@@ -651,6 +662,7 @@ fn a_receivers_trace_shows_what_strace_sees() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn a_senders_trace_shows_what_strace_sees() {
     let table: [(&[&str], i32); 3] = [
         (&["hello", "again"], 0),
@@ -669,6 +681,7 @@ fn a_senders_trace_shows_what_strace_sees() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn a_members_trace_shows_what_strace_sees() {
     for stopped in [false, true] {
         let Some(strace) = Strace::new() else { return };

@@ -2,7 +2,6 @@
 //! SOCKET closes the connection it came on, and nothing ends the server.
 //! What it shares with the other TCP servers is in `tcp_contract.rs`.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
@@ -205,6 +204,7 @@ fn the_client_takes_piped_lines() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn nc_ncat_socat_and_python_without_a_newline_are_served() {
     let server = server();
     let (at, port) = (server.at_text(), server.addr().port().to_string());
@@ -233,6 +233,7 @@ print(s.recv(1024))
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn netlabs_client_asks_servers_of_others() {
     if tool("python3") {
         let script = r#"
@@ -318,6 +319,7 @@ while True:
 "#;
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn replies_without_a_line_end_are_received_one_after_the_other() {
     if !tool("python3") {
         return;

@@ -3,7 +3,6 @@
 //! own client on a pipe and on a terminal. What needs many users or large files
 //! is in `chat_heavy.rs`.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;

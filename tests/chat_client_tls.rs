@@ -9,7 +9,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Run, Running, Server, check_error, netlab, run_command};
+#[cfg(unix)]
+use support::check_error;
+use support::{Run, Running, Server, netlab, run_command};
 
 /// A state directory, in which a server or a client remembers.
 struct Home(tempfile::TempDir);

@@ -7,6 +7,7 @@
 //! NETLAB_TEST_HEAVY=1 cargo test --release --test chat_heavy -- --test-threads 1
 //! ```
 
+// Not on Windows: memory is read from /proc, limits are set by prlimit.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

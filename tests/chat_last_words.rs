@@ -1,5 +1,6 @@
 //! chat: what its users hear when the server dies of a signal.
 
+// Not on Windows: a process that dies of a signal is what they are about.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

@@ -1,5 +1,6 @@
 //! The chat's client on a terminal, as a person has it before them.
 
+// Not on Windows: its terminals are pseudo-terminals of Unix.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failure of the set-up is the test's")]
 

@@ -1,7 +1,6 @@
 //! The command line itself: help, completions, manual pages, colours, quiet,
 //! a closed standard output, signals to clients, and `netlab demo`.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
@@ -63,6 +62,7 @@ fn examples(help: &str) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn every_commands_help_has_two_examples_and_each_is_a_line_that_netlab_takes() {
     let commands = commands();
     assert!(commands.len() > 20, "the walk found {commands:?}");
@@ -202,6 +202,7 @@ fn version_is_the_packages() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn completions_are_there_for_each_shell_and_bash_loads_them() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = run(["completions", shell]).succeeded().stdout;
@@ -413,6 +414,7 @@ fn unread(mut command: Command) -> support::Run {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn a_closed_standard_output_ends_every_command_quietly() {
     let server = Server::start("tcp-echo", &[]);
     let datagrams = Server::start("udp-echo", &[]);
@@ -446,6 +448,7 @@ fn a_closed_standard_output_ends_every_command_quietly() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn head_takes_one_line_and_the_server_before_it_ends() {
     let script = "\"$0\" tcp-echo server 127.0.0.1:0 --json --for 10m | { read -r line; echo \"$line\"; \
                   port=${line##*127.0.0.1:}; port=${port%%\\\"*}; exec 0<&-; \"$1\" tcp-echo client \"127.0.0.1:$port\" x y z; }";
@@ -487,6 +490,7 @@ fn json_has_no_colours() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn on_a_terminal_auto_is_colourful_unless_no_color_is_set() {
     if !tool("python3") {
         return;
@@ -546,6 +550,7 @@ fn a_client_that_waits_for_input_or_a_reply_is_ended_by_sigterm_and_ctrl_c() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no such signals")]
 fn sighup_stops_a_server_in_order_too() {
     let server = Server::start("tcp-echo", &[]);
     let mut peer = Peer::connect(server.addr());
@@ -637,6 +642,7 @@ fn the_last_event_of_every_demo_is_its_summary() {
 const FAILS_WITHIN: Duration = Duration::from_secs(8);
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_demo_that_cannot_be_played_ends_soon_with_exit_1() {
     // A host without any network, not even its own loopback interface.
     let apart = |args: &[&str]| {

@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Run, Running, netlab, run, run_command, skipped, tool};
+#[cfg(target_os = "linux")]
+use support::skipped;
+use support::{Run, Running, netlab, run, run_command, tool};
 
 /// The figures of a column, in the contract's order.
 const FIGURES: [&str; 15] = [

@@ -3,6 +3,7 @@
 //! nothing can be tried here but that it says so.
 
 #![allow(clippy::unwrap_used, reason = "a failure is the test's")]
+// Not on Windows: network namespaces and TUN devices are Linux.
 #![cfg(target_os = "linux")]
 
 mod support;

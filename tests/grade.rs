@@ -2,6 +2,7 @@
 //! the check of that fault, what is hostile harms nobody, and every report is
 //! in its format.
 
+// Not on Windows: it judges on pseudo-terminals and in namespaces of Linux.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

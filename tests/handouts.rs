@@ -1,6 +1,7 @@
 //! The handouts, as a student uses them: their transcripts are run, their
 //! skeletons compiled, and `netlab labs` lists, shows and copies them.
 
+// Not on Windows: the pages are typed into a Unix shell.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

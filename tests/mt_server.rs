@@ -2,7 +2,6 @@
 //! `CLIENTS` and `QUIT`; what is lost without threads, and without a lock.
 //! What it shares with the other TCP servers is in `tcp_contract.rs`.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
@@ -255,6 +254,7 @@ fn a_client_of_a_slow_server_waits_for_its_timeout_and_no_longer() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn on_a_terminal_the_server_shows_a_table_of_its_clients() {
     if !tool("python3") {
         return;
@@ -352,6 +352,7 @@ sys.exit(status)
 "#;
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn on_a_terminal_no_traced_call_is_drawn_over_by_the_table() {
     if !tool("python3") {
         return;
@@ -370,6 +371,7 @@ fn on_a_terminal_no_traced_call_is_drawn_over_by_the_table() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn nc_ncat_socat_and_python_without_a_newline_are_served() {
     let mut server = server();
     let (at, port) = (server.at_text(), server.addr().port().to_string());
@@ -404,6 +406,7 @@ for word in ("hello", "again"):
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn netlabs_client_asks_a_server_in_python() {
     if !tool("python3") {
         return;
@@ -454,6 +457,7 @@ fn a_reply_that_neither_numbers_the_client_nor_contains_the_message_is_told_of_a
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn replies_without_a_line_end_are_received_one_after_the_other() {
     if !tool("python3") {
         return;

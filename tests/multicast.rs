@@ -3,7 +3,7 @@
 //! Traffic stays on the loopback interface, or in network namespaces that the
 //! tests make.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 #[path = "support/group.rs"]
@@ -92,6 +92,7 @@ fn who_names_the_interface_is_told_of_the_join_and_no_more() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_choice_that_netlab_makes_is_told_after_the_interfaces_that_are_up() {
     let Some((west, east)) = two_hosts() else { return };
     west.ip("link add down0 type veth peer name down1");
@@ -106,6 +107,7 @@ fn a_choice_that_netlab_makes_is_told_after_the_interfaces_that_are_up() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_choice_that_fails_is_told_with_the_interfaces_that_are_up() {
     let Some(net) = Net::new() else { return };
     net.ip("link add down0 type veth peer name down1");
@@ -148,6 +150,7 @@ fn bytes_that_are_no_text_come_as_base64_and_an_empty_datagram_counts() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Wine hears every group that its host has joined; Windows does not")]
 fn another_group_on_the_same_port_is_not_heard() {
     let receiver = receiver_of(ANY_PORT, &["--accept", "1"]);
     let other = SocketAddr::from(([239, 1, 1, 2], receiver.addr().port()));
@@ -338,6 +341,7 @@ while True:
 ";
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn retries_reach_a_receiver_that_missed_the_first_copy() {
     if !tool("python3") {
         return;
@@ -481,6 +485,7 @@ fn a_closed_stdout_ends_a_receiver_quietly_and_in_order() {
 // Without a route, and on several hosts
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn where_no_route_leads_to_the_group_the_loopback_interface_is_taken_with_a_word() {
     let Some(net) = Net::new() else { return };
     let mut receiver = net.receiver(&[LAB, "receive", ANY_PORT, "--accept", "1"]);
@@ -493,6 +498,7 @@ fn where_no_route_leads_to_the_group_the_loopback_interface_is_taken_with_a_word
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_group_crosses_a_cable_by_the_route_or_by_the_interface_asked_for() {
     let Some((west, east)) = two_hosts() else { return };
     let receiver = east.receiver(&[LAB, "receive", "239.1.1.1:5007", "--interface", "10.9.0.2", "--accept", "1"]);
@@ -512,6 +518,7 @@ fn a_group_crosses_a_cable_by_the_route_or_by_the_interface_asked_for() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn three_hosts_on_a_switch_get_everything() {
     let Some(switch) = Net::new() else { return };
     switch.ip("link add br0 type bridge mcast_snooping 0");
@@ -539,6 +546,7 @@ fn three_hosts_on_a_switch_get_everything() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_join_on_the_wrong_interface_hears_nothing_from_the_cable() {
     let Some((west, east)) = two_hosts() else { return };
     let wrong = east.receiver(&[LAB, "receive", "239.1.1.1:5007", "--interface", "lo", "--for", "2s"]);
@@ -549,6 +557,7 @@ fn a_join_on_the_wrong_interface_hears_nothing_from_the_cable() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn ipv6_groups_cross_a_cable_and_each_number_is_answered() {
     let Some((west, east)) = two_hosts() else { return };
     for net in [&west, &east] {
@@ -582,6 +591,7 @@ fn ipv6_groups_cross_a_cable_and_each_number_is_answered() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn an_ipv6_group_that_does_not_say_on_which_link_is_explained() {
     let Some(net) = Net::new() else { return };
     let run = run_command(net.netlab(&[LAB, "receive", "[ff02::1]:5007"]), b"").ended(2);
@@ -593,6 +603,7 @@ fn an_ipv6_group_that_does_not_say_on_which_link_is_explained() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn with_a_source_only_its_datagrams_are_heard() {
     let Some((west, east)) = two_hosts() else { return };
     west.ip("addr add 10.9.0.3/24 dev west");
@@ -615,6 +626,7 @@ fn with_a_source_only_its_datagrams_are_heard() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn no_loop_spares_this_host_but_reaches_others() {
     let Some((west, east)) = two_hosts() else { return };
     let here = west.receiver(&[LAB, "receive", "239.1.1.1:5007", "--interface", "west", "--accept", "1"]);
@@ -627,6 +639,7 @@ fn no_loop_spares_this_host_but_reaches_others() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn a_ttl_of_0_stays_on_this_host() {
     let Some((west, east)) = two_hosts() else { return };
     let here = west.receiver(&[LAB, "receive", "239.1.1.1:5007", "--interface", "west", "--accept", "2"]);
@@ -639,6 +652,7 @@ fn a_ttl_of_0_stays_on_this_host() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "makes network namespaces")]
 fn sending_by_an_interface_that_is_down_is_exit_1() {
     let Some(net) = Net::new() else { return };
     net.ip("link add down0 type veth peer name down1");
@@ -667,6 +681,7 @@ s.sendto(b'hello from python', (sys.argv[1], int(sys.argv[2])))
 ";
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn python_hears_netlab_and_netlab_hears_python() {
     if !tool("python3") {
         return;
@@ -682,6 +697,7 @@ fn python_hears_netlab_and_netlab_hears_python() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socat_hears_netlab_and_netlab_hears_socat() {
     if !tool("socat") {
         return;
@@ -704,6 +720,7 @@ fn socat_hears_netlab_and_netlab_hears_socat() {
 // --trace
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn a_receivers_trace_shows_what_strace_sees_and_the_leave_before_the_close() {
     let Some(strace) = Strace::new() else { return };
     let args = [LAB, "receive", ANY_PORT, "--interface", "lo", "--json", "--trace", "--accept", "2"];
@@ -721,6 +738,7 @@ fn a_receivers_trace_shows_what_strace_sees_and_the_leave_before_the_close() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn a_stopped_receivers_trace_shows_what_strace_sees() {
     let Some(strace) = Strace::new() else { return };
     let receiver = Server::of(strace.netlab(&[LAB, "receive", ANY_PORT, "--interface", "lo", "--json", "--trace"]));
@@ -730,6 +748,7 @@ fn a_stopped_receivers_trace_shows_what_strace_sees() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn a_senders_trace_shows_what_strace_sees() {
     let table: [(&[&str], i32); 4] = [
         (&["hello", "again"], 0),
@@ -748,6 +767,7 @@ fn a_senders_trace_shows_what_strace_sees() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "held against strace")]
 fn without_an_interface_the_question_to_the_routes_is_in_the_trace_too() {
     let Some(net) = Net::new() else { return };
     if !tool("strace") {

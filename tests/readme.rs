@@ -1,5 +1,6 @@
 //! The transcripts of the README and of the labs' index, run.
 
+// Not on Windows: the pages are typed into a Unix shell.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

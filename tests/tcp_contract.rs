@@ -5,7 +5,6 @@
 //! `iterative` serves one client at a time, so claims about two at once say
 //! there that the second one waits.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;

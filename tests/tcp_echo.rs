@@ -2,18 +2,21 @@
 //! (RFC 862); both ends, alone and against programs that others wrote.
 //! What it shares with the other TCP servers is in `tcp_contract.rs`.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::Stdio;
+#[cfg(target_os = "linux")]
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+#[cfg(target_os = "linux")]
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -522,6 +525,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn on_a_terminal_it_prompts_for_each_line_and_ends_at_ctrl_d() {
     if !tool("python3") {
         return;
@@ -553,6 +557,7 @@ fn a_peers_escape_sequences_reach_no_terminal() {
 // Programs that others wrote, against netlab's server
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn openbsd_nc_is_served() {
     if !tool("nc.openbsd") {
         return;
@@ -564,6 +569,7 @@ fn openbsd_nc_is_served() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn ncat_is_served() {
     if !tool("ncat") {
         return;
@@ -575,6 +581,7 @@ fn ncat_is_served() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socat_is_served() {
     if !tool("socat") {
         return;
@@ -586,6 +593,7 @@ fn socat_is_served() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn ten_lines_of_python_that_never_send_a_newline_are_served() {
     if !tool("python3") {
         return;
@@ -615,6 +623,7 @@ fn asks(running: Running, port: u16) {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socats_echo_is_asked() {
     if !tool("socat") {
         return;
@@ -628,6 +637,7 @@ fn socats_echo_is_asked() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_python_echo_server_is_asked() {
     if !tool("python3") {
         return;
@@ -649,6 +659,7 @@ c.close()
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn ncats_echo_is_asked() {
     if !tool("ncat") {
         return;
@@ -661,6 +672,7 @@ fn ncats_echo_is_asked() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn nc_with_a_loop_back_through_a_pipe_is_asked() {
     if !tool("nc.openbsd") {
         return;

@@ -1,7 +1,6 @@
 //! tcp-info: the server tells each client the address and port it sees, in one
 //! line, and closes; the client sets that beside its own getsockname.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
@@ -236,6 +235,7 @@ fn failures_are_told_in_three_parts() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn nc_ncat_socat_and_python_are_told() {
     let server = server();
     let (at, port) = (server.at_text(), server.addr().port().to_string());
@@ -257,6 +257,7 @@ fn nc_ncat_socat_and_python_are_told() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn netlabs_client_asks_programs_of_others() {
     let line = "you are 127.0.0.1 port 1 (tcp)";
     let scripts = [

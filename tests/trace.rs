@@ -1,6 +1,7 @@
 //! `--trace`: the calls that were made, none hidden, none invented, as strace
 //! sees them; and words that fit what each of them returned.
 
+// Not on Windows: the calls are held against strace.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

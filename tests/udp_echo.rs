@@ -1,7 +1,6 @@
 //! udp-echo: each datagram comes back once, to its sender, from the server's
 //! port (RFC 862); and the client's books of what did not.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
@@ -517,6 +516,7 @@ fn asked_by(command: std::process::Command) {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn openbsd_nc_is_answered() {
     if !tool("nc.openbsd") {
         return;
@@ -526,6 +526,7 @@ fn openbsd_nc_is_answered() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn ncat_is_answered() {
     if !tool("ncat") {
         return;
@@ -535,6 +536,7 @@ fn ncat_is_answered() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socat_is_answered() {
     if !tool("socat") {
         return;
@@ -544,6 +546,7 @@ fn socat_is_answered() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn ten_lines_of_python_are_answered() {
     if !tool("python3") {
         return;
@@ -572,6 +575,7 @@ fn asks(addr: &str) {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_python_echo_server_is_asked() {
     if !tool("python3") {
         return;
@@ -591,6 +595,7 @@ while True:
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socats_echo_is_asked() {
     if !tool("socat") {
         return;
@@ -605,6 +610,7 @@ fn socats_echo_is_asked() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn ncats_echo_is_asked() {
     if !tool("ncat") {
         return;

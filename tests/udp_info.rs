@@ -1,7 +1,6 @@
 //! udp-info: each datagram, an empty one too, is answered by one datagram that
 //! tells its sender's address and port.
 
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
 mod support;
@@ -179,6 +178,7 @@ fn a_port_where_nothing_listens_is_told_in_three_parts() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn nc_ncat_socat_and_python_are_told() {
     let server = server();
     let (at, port) = (server.at_text(), server.addr().port().to_string());
@@ -206,6 +206,7 @@ print(s.recv(2048).decode() == "you are 127.0.0.1 port %d (udp)\n" % s.getsockna
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_server_in_python_is_asked() {
     let own = socket();
     let at = own.local_addr().unwrap().to_string();

@@ -14,8 +14,9 @@ use crate::net::stop::Stop;
 use crate::report::recorder::Recorder;
 use crate::report::{Event, Payload, Summary};
 
-/// How long a demo's server may take to be ready.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+/// How long a demo's server may take to be ready. Generous: only a demo that
+/// fails waits so long, and a busy machine may take its time.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// How often to see whether a server has failed instead.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -53,6 +53,8 @@ pub struct Receiver {
     /// Which interface was taken, and why; where netlab chose, also which there are.
     pub notices: Vec<String>,
     membership: Option<Membership>,
+    /// Only what this host says to itself is for this receiver.
+    from_loopback: bool,
 }
 
 /// A socket that speaks to many.
@@ -108,7 +110,8 @@ pub fn join(host: &Host, group: SocketAddr, source: Option<IpAddr>, wanted: Opti
     membership.join(&socket).map_err(|cause| join_refused(&membership, group, &cause, &known))?;
     let socket = Arc::new(socket);
     host.stop.wakes(&socket);
-    Ok(Receiver { socket, addr, group: Some(group.ip()), interface, notices, membership: Some(membership) })
+    let membership = Some(membership);
+    Ok(Receiver { socket, addr, group: Some(group.ip()), interface, notices, membership, from_loopback: false })
 }
 
 /// Opens a socket that sends to `group`.
@@ -124,6 +127,9 @@ pub fn sender(host: &Host, group: SocketAddr, reach: &Reach<'_>) -> Result<Sende
         super::bind_client(&socket, bind, &group).map_err(super::error_of_bind)?;
     }
     notices.push(format!("sending to {group} by {}: {}", way.interface.name, way.why));
+    if cfg!(windows) && reach.no_loop {
+        notices.push("receivers on this host get their copy all the same: Windows lets each receiver choose".into());
+    }
     let socket = Arc::new(socket);
     host.stop.wakes(&socket);
     Ok(Sender { socket, targets: vec![group], notices })
@@ -138,16 +144,20 @@ pub fn broadcast_receiver(host: &Host, addr: &Addr, default_port: u16, wanted: O
     let known = interfaces(&socket)?;
     let only = wanted.map(|wanted| find(&known, wanted)).transpose()?;
     share_port(&socket).map_err(failed)?;
-    if let Some(only) = only {
-        bind_to_interface(&socket, only).map_err(|cause| Error::new(Attempt::Interface, only.name.clone(), &cause))?;
-    }
-    socket.bind(at).map_err(failed)?;
+    let bind_to = match only {
+        Some(only) => {
+            hear_only(&socket, only, at).map_err(|cause| Error::new(Attempt::Interface, only.name.clone(), &cause))?
+        }
+        None => at,
+    };
+    socket.bind(bind_to).map_err(failed)?;
     let addr = socket.local_addr().map_err(failed)?;
     let notices = heard_notices(&known, only, at);
     let socket = Arc::new(socket);
     host.stop.wakes(&socket);
     let interface = only.map_or("all", |only| &only.name).to_owned();
-    Ok(Receiver { socket, addr, group: None, interface, notices, membership: None })
+    let from_loopback = cfg!(windows) && only.is_some_and(|only| only.loopback);
+    Ok(Receiver { socket, addr, group: None, interface, notices, membership: None, from_loopback })
 }
 
 /// Opens a socket that may send broadcasts (`allowed`: SO_BROADCAST is set): to
@@ -173,7 +183,7 @@ pub fn broadcast_sender(
     }
     if let Some(only) = only.filter(|_| !at.ip().is_unspecified()) {
         // 255.255.255.255 belongs to no network: only the device says where.
-        bind_to_interface(&socket, only).map_err(failed(Attempt::Interface))?;
+        leave_by(&socket, only).map_err(failed(Attempt::Interface))?;
     }
     if let Some(bind) = bind {
         super::bind_client(&socket, bind, &at).map_err(super::error_of_bind)?;
@@ -190,6 +200,16 @@ pub fn own_addresses(socket: &Socket) -> Result<Vec<IpAddr>> {
 }
 
 impl Receiver {
+    /// Waits for a datagram to this receiver, and says who sent it.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        loop {
+            let (got, from) = self.socket.recv_from(buffer)?;
+            if !self.from_loopback || from.ip().is_loopback() {
+                return Ok((got, from));
+            }
+        }
+    }
+
     /// Leaves the group, if one was joined. (Closing the socket would do as
     /// much; said aloud, it can be seen.)
     pub fn leave(&self) {
@@ -514,17 +534,35 @@ fn v4_of(addr: &Addr, default_port: u16) -> Result<SocketAddr> {
     })
 }
 
-/// Only what comes in, or leaves, by this interface.
-fn bind_to_interface(socket: &Socket, interface: &Interface) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        let name = &interface.name;
-        socket.set_option("SOL_SOCKET", "SO_BINDTODEVICE", name, |socket| socket.bind_device(Some(name.as_bytes())))
+/// From now on the socket hears only what comes in by this interface, once it
+/// is bound to the address this returns.
+#[cfg(not(windows))]
+fn hear_only(socket: &Socket, only: &Interface, at: SocketAddr) -> io::Result<SocketAddr> {
+    leave_by(socket, only).map(|()| at)
+}
+
+/// On Windows a socket that is bound to an interface's own address gets the
+/// broadcasts that come in there. (On Unix it gets none.) The loopback
+/// interface needs no more than a look at the sender: an address 127.x.y.z
+/// comes by no other.
+#[cfg(windows)]
+fn hear_only(_: &Socket, only: &Interface, at: SocketAddr) -> io::Result<SocketAddr> {
+    match only.v4.first() {
+        Some(v4) if at.ip().is_unspecified() && !only.loopback => Ok((v4.address, at.port()).into()),
+        Some(_) => Ok(at),
+        None => Err(io::Error::new(ErrorKind::AddrNotAvailable, "it has no IPv4 address")),
     }
+}
+
+/// What is sent leaves by this interface.
+fn leave_by(socket: &Socket, only: &Interface) -> io::Result<()> {
+    let name = &only.name;
+    #[cfg(target_os = "linux")]
+    return socket.set_option("SOL_SOCKET", "SO_BINDTODEVICE", name, |it| it.bind_device(Some(name.as_bytes())));
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (socket, interface);
-        Err(io::Error::new(ErrorKind::Unsupported, "this system cannot tie a broadcast socket to an interface"))
+        let option = if cfg!(windows) { "IP_UNICAST_IF" } else { "IP_BOUND_IF" };
+        socket.set_option("IPPROTO_IP", option, name, |socket| options::set_unicast_if_v4(socket, only.index))
     }
 }
 
@@ -571,7 +609,7 @@ fn heard_notices(known: &[Interface], only: Option<&Interface>, at: SocketAddr) 
         None => heard_by_all(known),
     };
     let mut notices = vec![format!("broadcasts come to {heard}")];
-    if known.iter().any(|it| it.has(at.ip())) {
+    if !cfg!(windows) && known.iter().any(|it| it.has(at.ip())) {
         notices.push(format!(
             "bound to {}, this socket is deaf to broadcasts: they are sent to another address; 0.0.0.0 hears them all",
             at.ip()

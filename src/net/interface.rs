@@ -114,7 +114,7 @@ pub fn interfaces(socket: &Socket) -> io::Result<Vec<Interface>> {
 }
 
 /// The interface that a person means by `wanted`: a name, one of its addresses, or its index, tried
-/// in that order.
+/// in that order; and `lo`, as Linux calls it, is the loopback interface of every system.
 ///
 /// # Errors
 /// `NotFound`, with a message that lists those there are.
@@ -122,7 +122,12 @@ pub fn find<'a>(among: &'a [Interface], wanted: &str) -> io::Result<&'a Interfac
     let by_name = || among.iter().find(|it| it.name == wanted);
     let by_address = || wanted.parse().ok().and_then(|ip| among.iter().find(|it| it.has(ip)));
     let by_index = || wanted.parse().ok().and_then(|index: u32| among.iter().find(|it| it.index == index));
-    by_name().or_else(by_address).or_else(by_index).ok_or_else(|| none_such("interface", wanted, among))
+    let loopback = || among.iter().find(|it| wanted == "lo" && it.loopback);
+    by_name()
+        .or_else(by_address)
+        .or_else(by_index)
+        .or_else(loopback)
+        .ok_or_else(|| none_such("interface", wanted, among))
 }
 
 /// The index of an interface that has an IPv6 address: the number that goes with `fe80::1%eth0`.
@@ -577,6 +582,13 @@ mod tests {
                 assert_eq!(index_of(&it.index.to_string()).unwrap(), it.index);
             }
         }
+    }
+
+    #[test]
+    fn lo_is_the_loopback_interface_whatever_the_system_calls_it() {
+        let [mut lo, mut eth0] = two_interfaces();
+        (lo.name, eth0.loopback) = ("Loopback Pseudo-Interface 1".to_owned(), false);
+        assert_eq!(find(&[eth0, lo.clone()], "lo").unwrap(), &lo);
     }
 
     #[test]

@@ -314,6 +314,7 @@ fn option_meaning(name: &str, value: &str, facts: &Facts) -> String {
     match name {
         "SO_REUSEADDR" | "SO_REUSEPORT" if facts.is_udp() => "several sockets may share the port: each gets its copy of what is sent to many".into(),
         "SO_BINDTODEVICE" => format!("only what comes in by {value}, and all that is sent leaves by it"),
+        "IP_UNICAST_IF" | "IP_BOUND_IF" => format!("what is sent leaves by {value}, whatever the routes say"),
         "SO_REUSEADDR" => "the port may be bound again while old connections are still in TIME_WAIT".into(),
         "SO_EXCLUSIVEADDRUSE" => "no other program may bind this port, whatever options it sets".into(),
         "IPV6_V6ONLY" => "0: this socket serves IPv4 too, as addresses ::ffff:a.b.c.d".into(),
@@ -362,6 +363,7 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
         (Call::Accept { .. }, ConnectionAborted) => "the client gave up before it was accepted; the next one, please".into(),
         (Call::Accept { .. }, _) if is_too_many_files(error) => "no descriptor is left: the client waits in the backlog until one is free".into(),
         (Call::Recv { .. } | Call::RecvFrom { .. }, WouldBlock | TimedOut) => nothing_came(facts, elapsed),
+        (Call::Recv { .. } | Call::RecvFrom { .. }, ConnectionReset) if facts.is_udp() => "an ICMP answer to an earlier datagram: its host has no socket on that port (Windows says so)".into(),
         (Call::Recv { .. } | Call::RecvFrom { .. }, ConnectionRefused) => "an ICMP answer to an earlier datagram: its host has no socket on that port (told to connected UDP sockets only)".into(),
         (Call::Recv { .. } | Call::RecvFrom { .. }, ConnectionReset) => "the peer sent RST: it crashed, was killed, or closed with bytes of ours unread".into(),
         (Call::Send { .. }, ConnectionRefused) => "an ICMP answer to the datagram before: nothing listens there; this one was not sent".into(),
@@ -373,6 +375,7 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
             format!("{} bytes do not fit into one datagram (65,507 at most by IPv4): nothing was sent", bytes.len())
         }
         (Call::Bind { addr, .. }, AddrInUse) => format!("another socket has port {}; without SO_REUSEADDR on both, TIME_WAIT counts too", addr.port()),
+        (Call::Bind { addr, .. }, PermissionDenied) if cfg!(windows) => format!("another program has port {} for itself alone, or Windows keeps it back", addr.port()),
         (Call::Bind { addr, .. }, PermissionDenied) => format!("port {} is privileged (under 1024)", addr.port()),
         (Call::Bind { addr, .. }, AddrNotAvailable) => format!("no interface of this host has the address {}", addr.ip()),
         (Call::Shutdown { .. }, NotConnected) if facts.is_udp() => "not connected, so no FIN; a recvfrom that waits in another thread returns all the same".into(),

@@ -3,7 +3,8 @@
 //! - [`addr`]: the address grammar of every command, [`interface`]: what this
 //!   host is attached to
 //! - [`socket`]: one socket and its calls, each traced by [`trace`], whose
-//!   words are in [`meaning`]; [`options`]: what socket2 has no method for
+//!   words are in [`meaning`]; [`options`]: what socket2 has no method for;
+//!   `readiness`: waits that another thread can end, on every system
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
 //!   for the events model; [`tls`]: what makes a connection secret;
 //!   [`kernel`]: what the kernel counts on a socket
@@ -20,6 +21,7 @@ pub mod last_words;
 pub mod meaning;
 pub mod options;
 pub mod polled;
+mod readiness;
 pub mod socket;
 pub mod stop;
 pub mod tcp;

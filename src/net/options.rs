@@ -9,6 +9,7 @@
 //! | [`join_ssm_v6`] | MCAST_JOIN_SOURCE_GROUP | yes | yes | yes |
 //! | [`leave_ssm_v6`] | MCAST_LEAVE_SOURCE_GROUP | yes | yes | yes |
 //! | [`set_multicast_if_v4_n`] | IP_MULTICAST_IF | yes | yes | yes |
+//! | `set_unicast_if_v4` | IP_UNICAST_IF, IP_BOUND_IF | - | yes | yes |
 //! | [`set_exclusive_address_use`] | SO_EXCLUSIVEADDRUSE | - | - | yes |
 //! | [`report_no_resets`] | SIO_UDP_CONNRESET | - | - | yes |
 //! | `force_recv_buffer` | SO_RCVBUFFORCE | yes | - | - |
@@ -51,10 +52,22 @@ pub fn leave_ssm_v6(socket: &Socket, group: &Ipv6Addr, source: &Ipv6Addr, interf
 /// `eth0`. Source: ip(7), `struct ip_mreqn`.
 ///
 /// # Errors
-/// On Linux EADDRNOTAVAIL for an interface that is not there. On Windows `InvalidInput` for an
-/// index over 24 bits, which the option has no room for.
+/// On Linux EADDRNOTAVAIL for an interface that is not there. On Windows, where `source` names the
+/// interface and the index does only without it, `InvalidInput` for an index over 24 bits, which the
+/// option has no room for.
 pub fn set_multicast_if_v4_n(socket: &Socket, interface: u32, source: Ipv4Addr) -> io::Result<()> {
     system::set_multicast_if_v4_n(socket, interface, source)
+}
+
+/// IP_UNICAST_IF on Windows, IP_BOUND_IF on macOS: the interface through which IPv4 datagrams leave
+/// that go to no group, 255.255.255.255 among them. On macOS what comes in by others is not heard.
+/// Linux has SO_BINDTODEVICE, by name.
+///
+/// # Errors
+/// `Unsupported` on other systems.
+#[cfg(not(target_os = "linux"))]
+pub fn set_unicast_if_v4(socket: &Socket, interface: u32) -> io::Result<()> {
+    system::set_unicast_if_v4(socket, interface)
 }
 
 /// SO_RCVBUFFORCE: room for what waits to be received, beyond what the system
@@ -141,6 +154,11 @@ mod system {
         set(socket, IPPROTO_IP, IP_MULTICAST_IF, &value)
     }
 
+    #[cfg(target_os = "macos")]
+    pub(super) fn set_unicast_if_v4(socket: &Socket, interface: u32) -> io::Result<()> {
+        socket.bind_device_by_index_v4(std::num::NonZeroU32::new(interface))
+    }
+
     pub(super) fn set_exclusive_address_use(_: &Socket) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -168,8 +186,8 @@ mod system {
 
     use socket2::Socket;
     use windows_sys::Win32::Networking::WinSock::{
-        GROUP_SOURCE_REQ, IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP, SIO_UDP_CONNRESET,
-        SO_EXCLUSIVEADDRUSE, SOCKET, SOL_SOCKET, WSAIoctl, setsockopt,
+        GROUP_SOURCE_REQ, IP_UNICAST_IF, IPPROTO_IP, IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, MCAST_LEAVE_SOURCE_GROUP,
+        SIO_UDP_CONNRESET, SO_EXCLUSIVEADDRUSE, SOCKET, SOL_SOCKET, WSAIoctl, setsockopt,
     };
 
     use super::GroupSource;
@@ -184,14 +202,23 @@ mod system {
         set(socket, IPPROTO_IPV6, MCAST_LEAVE_SOURCE_GROUP as i32, pair)
     }
 
-    /// Windows has no `ip_mreqn`: an index is written as an address of the form 0.x.x.x.
-    pub(super) fn set_multicast_if_v4_n(socket: &Socket, interface: u32, _: Ipv4Addr) -> io::Result<()> {
+    /// Windows has no `ip_mreqn`: either an address of the interface, or its index, written as an
+    /// address of the form 0.x.x.x. The address is the older way, which Wine knows, too.
+    pub(super) fn set_multicast_if_v4_n(socket: &Socket, interface: u32, source: Ipv4Addr) -> io::Result<()> {
+        if !source.is_unspecified() {
+            return socket.set_multicast_if_v4(&source);
+        }
         let as_address = Ipv4Addr::from_bits(interface);
         if as_address.octets()[0] != 0 {
             let reason = format!("interface index {interface} has more than 24 bits");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         socket.set_multicast_if_v4(&as_address)
+    }
+
+    /// Unlike IPV6_UNICAST_IF's, the index is in network byte order.
+    pub(super) fn set_unicast_if_v4(socket: &Socket, interface: u32) -> io::Result<()> {
+        set(socket, IPPROTO_IP, IP_UNICAST_IF, &interface.to_be())
     }
 
     pub(super) fn set_exclusive_address_use(socket: &Socket) -> io::Result<()> {
@@ -244,6 +271,10 @@ mod system {
     }
 
     pub(super) fn set_multicast_if_v4_n(_: &Socket, _: u32, _: Ipv4Addr) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn set_unicast_if_v4(_: &Socket, _: u32) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -320,7 +351,7 @@ mod tests {
     #[test]
     fn an_index_over_24_bits_is_refused() {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
-        let error = set_multicast_if_v4_n(&socket, 1 << 24).unwrap_err();
+        let error = set_multicast_if_v4_n(&socket, 1 << 24, Ipv4Addr::UNSPECIFIED).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Type};
 
 use super::host::Host;
+use super::readiness::{self, Readiness};
 use super::stop::{Interrupt, Stop};
 use super::trace::{Call, Fd, Trace};
 use crate::error::no_thread;
@@ -23,8 +24,8 @@ use crate::report::Proto;
 /// often to see whether it should stop.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
 
-/// Whether `shutdown(2)` wakes what blocks on a socket that is not connected
-/// (a listener, a datagram socket, a connect under way). Linux does.
+/// Whether `shutdown(2)` wakes whatever blocks on a socket, be it a listener, a
+/// datagram socket or a connect under way. Linux does.
 const SHUTDOWN_WAKES: bool = cfg!(target_os = "linux");
 
 /// A blocking socket, closed on drop.
@@ -37,6 +38,9 @@ pub struct Socket {
     stop: Stop,
     /// SO_RCVTIMEO as it is set, in microseconds; 0 for none.
     wait: AtomicU64,
+    /// Whether waits are over, where `shutdown(2)` does not end them: those to
+    /// receive, and those to send as well.
+    over: [AtomicBool; 2],
 }
 
 /// The descriptor's number, for the trace.
@@ -61,12 +65,18 @@ fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Resul
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
 pub(super) fn recv(socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
-    retry(|| recv_once(socket, trace, buffer))
+    retry(|| recv_after(|| Ok(true), socket, trace, buffer))
 }
 
-fn recv_once(mut socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
+/// The same once `wait` is over; 0 if it was ended, as by FIN.
+fn recv_after(
+    wait: impl FnOnce() -> io::Result<bool>,
+    mut socket: &socket2::Socket,
+    trace: &Trace,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
     let span = trace.begin("recv");
-    let result = socket.read(buffer);
+    let result = wait().and_then(|goes_on| if goes_on { socket.read(buffer) } else { Ok(0) });
     let got = *result.as_ref().unwrap_or(&0);
     let fd = fd_of(socket);
     trace.end(span, || Call::Recv { fd, bytes: &buffer[..got], room: buffer.len() }, count(&result));
@@ -127,8 +137,8 @@ impl Socket {
     }
 
     fn of(inner: socket2::Socket, proto: Proto, trace: Trace, stop: Stop) -> Socket {
-        let connected = AtomicBool::new(false);
-        Socket { inner: Some(inner), proto, listens: false, connected, trace, stop, wait: AtomicU64::new(0) }
+        let (connected, wait, over) = (AtomicBool::new(false), AtomicU64::new(0), Default::default());
+        Socket { inner: Some(inner), proto, listens: false, connected, trace, stop, wait, over }
     }
 
     /// The socket itself, for options that have no method here.
@@ -228,7 +238,8 @@ impl Socket {
     /// student comes to see: connect's own answer.)
     pub fn connect_within(&self, addr: SocketAddr, timeout: Duration) -> io::Result<[Instant; 2]> {
         if !SHUTDOWN_WAKES {
-            return timed(|| self.connect_polled(addr, timeout));
+            let connected = timed(|| self.connect_polled(addr, timeout));
+            return connected.inspect(|_| self.connected.store(true, Ordering::Relaxed));
         }
         let started = Instant::now();
         let result = thread::scope(|scope| {
@@ -273,6 +284,10 @@ impl Socket {
 
     /// `send(2)`, once.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        // Windows alone has nothing that would end a send that waits for room.
+        if cfg!(windows) && self.proto == Proto::Tcp && !self.ready(Readiness::ToSend)? {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
         send(self.inner(), &self.trace, bytes)
     }
 
@@ -286,7 +301,7 @@ impl Socket {
 
     /// `recv(2)`. 0 on a stream is the peer's FIN.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.patiently(|| recv(self.inner(), &self.trace, buffer))
+        retry(|| recv_after(|| self.ready(Readiness::ToReceive), self.inner(), &self.trace, buffer))
     }
 
     /// `sendto(2)`: one datagram.
@@ -305,7 +320,7 @@ impl Socket {
     /// `recvfrom(2)`: one datagram and its sender. What does not fit into
     /// `buffer` is lost, so give 64 KiB, more than a datagram can have.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.patiently(|| self.recv_from_once(buffer))
+        retry(|| self.recv_from_once(buffer))
     }
 
     #[allow(unsafe_code)]
@@ -315,7 +330,12 @@ impl Socket {
         // SAFETY: initialised bytes may be seen as bytes that may be
         // uninitialised, and socket2 promises to write only initialised ones.
         // (std has this call safely, but not on a socket opened call by call.)
-        let result = self.inner().recv_from(unsafe { &mut *(room as *mut [std::mem::MaybeUninit<u8>]) });
+        let room = unsafe { &mut *(room as *mut [std::mem::MaybeUninit<u8>]) };
+        let result = match self.ready(Readiness::ToReceive) {
+            Ok(true) => self.inner().recv_from(room),
+            Ok(false) => Err(ErrorKind::ConnectionAborted.into()),
+            Err(error) => Err(error),
+        };
         let got = result.as_ref().map_or(0, |(got, _)| *got);
         let from = result.as_ref().ok().and_then(|(_, from)| from.as_socket());
         let value = result.as_ref().map(|(got, _)| *got as i64);
@@ -326,20 +346,31 @@ impl Socket {
         from.map(|from| (got, from)).ok_or_else(|| ErrorKind::ConnectionAborted.into())
     }
 
-    /// Where a receive cannot be woken, waits in slices and looks up between.
-    fn patiently<T>(&self, mut receive: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        if SHUTDOWN_WAKES || self.proto == Proto::Tcp {
-            return retry(receive);
+    /// Waits until the call would not, where nobody could end its own wait.
+    /// `false`: the wait was ended.
+    fn ready(&self, what: Readiness) -> io::Result<bool> {
+        if SHUTDOWN_WAKES {
+            return Ok(true);
         }
-        let wait = self.wait.load(Ordering::Relaxed);
+        let wait = if what == Readiness::ToReceive { self.wait.load(Ordering::Relaxed) } else { 0 };
         let deadline = (wait > 0).then(|| Instant::now() + Duration::from_micros(wait));
         loop {
             let left = deadline.map_or(LOOK_UP_EVERY, |at| at.saturating_duration_since(Instant::now()));
-            self.inner().set_read_timeout(Some(left.clamp(Duration::from_millis(1), LOOK_UP_EVERY)))?;
-            match retry(&mut receive) {
-                Err(error) if is_timeout(&error) && !self.stop.is_asked() && left > Duration::ZERO => {}
-                result => return result,
+            if readiness::is_ready(self.inner(), what, left.min(LOOK_UP_EVERY))? {
+                return Ok(true);
             }
+            if self.over[what as usize].load(Ordering::Acquire) {
+                return Ok(false);
+            }
+            if left.is_zero() {
+                return Err(readiness::timed_out());
+            }
+        }
+    }
+
+    fn end_waits(&self, what: &[Readiness]) {
+        for what in what {
+            self.over[*what as usize].store(true, Ordering::Release);
         }
     }
 
@@ -404,11 +435,14 @@ fn round(time: Duration) -> Duration {
 
 impl Interrupt for Socket {
     fn interrupt(&self) {
+        self.end_waits(&[Readiness::ToReceive]);
         match (self.proto, self.listens) {
             (Proto::Tcp, true) if !SHUTDOWN_WAKES => self.wake_by_connecting(),
             (Proto::Udp, _) if !SHUTDOWN_WAKES => {} // looks up by itself
             // A connect under way is ended by both halves alone.
             (Proto::Tcp, false) if !self.connected.load(Ordering::Relaxed) => drop(self.shutdown(Shutdown::Both)),
+            // What has come is still read: there a receive would fail after it.
+            (Proto::Tcp, false) if cfg!(windows) => {}
             // Only the reading half: what is still to be said can be sent.
             _ => drop(self.shutdown(Shutdown::Read)),
         }
@@ -416,6 +450,7 @@ impl Interrupt for Socket {
 
     /// A send that waits for a peer who does not read is over as well.
     fn force(&self) {
+        self.end_waits(&[Readiness::ToReceive, Readiness::ToSend]);
         if self.proto == Proto::Tcp && !self.listens {
             let _ = self.shutdown(Shutdown::Both); // it may be closed by now
         }

@@ -32,6 +32,10 @@ pub fn listen(host: &Host, addr: &Addr, default_host: IpAddr, default_port: u16)
 
 fn prepare(socket: &Socket, at: SocketAddr) -> io::Result<SocketAddr> {
     super::options::report_no_resets(socket.inner())?;
+    if cfg!(windows) {
+        // There any program might else bind the port as well, and take what comes to it.
+        super::allow_restart(socket)?;
+    }
     if at.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
         socket.set_option("IPPROTO_IPV6", "IPV6_V6ONLY", 0, |socket| socket.set_only_v6(false))?;
     }
@@ -144,6 +148,10 @@ impl Client {
     /// A failed send or receive, in three parts. A refusal concerns all the
     /// addresses of the name: they were tried in order.
     pub fn error(&self, host: &Host, attempt: Attempt, cause: &io::Error) -> Error {
+        // There are no connections here to be reset: it is Windows' word for
+        // a port on which nothing listens.
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let cause = if cause.kind() == io::ErrorKind::ConnectionReset { &refused } else { cause };
         let subject = match cause.kind() {
             io::ErrorKind::ConnectionRefused => super::all_of(Proto::Udp, &self.addr, &self.addrs),
             _ => format!("udp {}", self.peer),

@@ -79,6 +79,9 @@ pub fn is_message(event: &Event) -> bool {
 impl Human {
     /// `timeline` puts the time and the speaking thread before each line.
     pub fn new(quiet: bool, timeline: bool, color: ColorChoice, pipe: ClosedPipe) -> Human {
+        // A console of Windows shows escapes as they are until it is asked.
+        #[cfg(windows)]
+        crossterm::ansi_support::supports_ansi();
         let screen = Mutex::default();
         Human { started: Instant::now(), quiet, timeline, color, pipe, screen }
     }

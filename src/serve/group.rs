@@ -79,7 +79,7 @@ impl<'a> Listener<'a> {
         super::begin(self.host, options);
         let mut buffer = vec![0; udp::MAX_DATAGRAM_ROOM];
         while !self.host.stop.is_asked() && options.accept.is_none_or(|limit| self.inbox.received() < limit.get()) {
-            match self.receiver.socket.recv_from(&mut buffer) {
+            match self.receiver.recv_from(&mut buffer) {
                 // On some systems the stop ends the wait by an empty datagram
                 // from nowhere.
                 Ok((0, _)) if self.host.stop.is_asked() => break,

@@ -42,11 +42,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
-use crate::support::{command, run_command, say};
+use crate::support::{run_command, say, skipped};
 use crate::users::{ChatServer, Download, Item, User, chat_in, fits, new_home, noise, sha256};
 
 /// Where the dialogues are.
@@ -78,6 +77,9 @@ pub fn play(place: &str, text: &str, way: Way) {
     let header = Header::read(lines().take_while(|(number, _)| *number < header_ends).map(|(_, line)| line));
     if way != Way::Plain && header.plain_only {
         return;
+    }
+    if !header.files.iter().all(|(path, content)| system::has(path, content)) {
+        return skipped("this system has no such files as the dialogue wants");
     }
     let mut stage = header.stage(way);
     for (number, line) in lines().skip(header_ends).filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
@@ -140,8 +142,58 @@ impl Header {
 
 /// The name's escapes may stand for bytes that are not UTF-8.
 fn path_of(folder: &str, name: &str) -> PathBuf {
+    Path::new(folder).join(system::file_name(unescaped(name)))
+}
+
+#[cfg(unix)]
+mod system {
+    use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
-    Path::new(folder).join(std::ffi::OsString::from_vec(unescaped(name)))
+    use std::path::Path;
+
+    use crate::support::{command, run_command};
+
+    pub fn has(_: &Path, _: &str) -> bool {
+        true
+    }
+
+    pub fn file_name(bytes: Vec<u8>) -> OsString {
+        OsString::from_vec(bytes)
+    }
+
+    pub fn link(target: &str, path: &Path) {
+        std::os::unix::fs::symlink(target, path).unwrap();
+    }
+
+    pub fn fifo(path: &Path) {
+        run_command(command("mkfifo", &[path.to_str().unwrap()]), b"").succeeded();
+    }
+}
+
+/// Windows has FIFOs elsewhere, lets few users make links, and names without
+/// these characters only.
+#[cfg(windows)]
+mod system {
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    pub fn has(path: &Path, content: &str) -> bool {
+        let name = path.to_str().unwrap();
+        let forbidden = |char: char| char.is_control() || "<>:\"|?*\\\u{fffd}".contains(char);
+        !content.starts_with("(link") && content != "(fifo)" && !name.contains(forbidden) && !name.ends_with([' ', '.'])
+    }
+
+    pub fn file_name(bytes: Vec<u8>) -> OsString {
+        String::from_utf8_lossy(&bytes).into_owned().into()
+    }
+
+    pub fn link(_: &str, _: &Path) {
+        unreachable!("asked for before")
+    }
+
+    pub fn fifo(_: &Path) {
+        unreachable!("asked for before")
+    }
 }
 
 fn plant(path: &Path, content: &str) {
@@ -152,8 +204,8 @@ fn plant(path: &Path, content: &str) {
             fs::write(path, noise(name, count.parse().unwrap())).unwrap();
         }
         (true, ["folder"]) => fs::create_dir(path).unwrap(),
-        (true, ["link", "to", target]) => symlink(target, path).unwrap(),
-        (true, ["fifo"]) => drop(run_command(command("mkfifo", &[path.to_str().unwrap()]), b"").succeeded()),
+        (true, ["link", "to", target]) => system::link(target, path),
+        (true, ["fifo"]) => system::fifo(path),
         _ => fs::write(path, unescaped(content)).unwrap(),
     }
 }

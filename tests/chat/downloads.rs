@@ -23,6 +23,7 @@ fn a_download_is_saved_byte_for_byte_in_a_folder_named_after_the_user() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_download_at_a_terminal_is_saved_too() {
     let server = ChatServer::start(&[]);
     let home = server.home.path();

@@ -11,6 +11,7 @@ use crate::users::{ChatServer, chat_in, new_home, noise};
 // A session
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn three_talk_one_at_a_terminal_one_on_a_pipe_one_a_bare_socket() {
     let server = ChatServer::start(&[]);
     let home = server.home.path();
@@ -65,6 +66,7 @@ fn the_welcome_came_over_the_socket() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn what_is_being_typed_survives_what_others_say() {
     let server = ChatServer::start(&[]);
     let mut bob = server.user("bob");
@@ -81,6 +83,7 @@ fn what_is_being_typed_survives_what_others_say() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn arrow_up_brings_the_last_line_back_and_tab_completes_a_name() {
     let server = ChatServer::start(&[]);
     let mut bob = server.user("bartholomew");
@@ -117,6 +120,7 @@ fn a_client_on_pipes_shows_no_escapes_and_keeps_its_prompt_to_itself() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn no_color_is_honoured_on_a_terminal() {
     let server = ChatServer::start(&[]);
     let mut bob = server.user("bob");
@@ -175,6 +179,7 @@ fn its_events_have_the_fields_of_the_contract() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_closed_window_and_a_killed_client_are_told_to_the_others() {
     let server = ChatServer::start(&[]);
     let home = server.home.path();
@@ -241,6 +246,7 @@ fn a_user_who_is_kicked_is_told_and_ends_in_failure() {
 // The end of a server
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_stopped_server_is_an_error_on_every_terminal() {
     for args in [&[][..], &["--tls"]] {
         let server = ChatServer::start(args);
@@ -263,6 +269,7 @@ fn a_stopped_server_is_an_error_on_every_terminal() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_killed_server_is_an_error_on_every_terminal() {
     for args in [&[][..], &["--tls"]] {
         let mut server = ChatServer::start(args);
@@ -291,6 +298,7 @@ fn a_server_killed_during_a_download_leaves_nothing_that_looks_whole() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn the_end_of_a_server_leaves_the_terminal_as_it_was() {
     if !tool("python3") {
         return;

@@ -66,6 +66,7 @@ fn shared_server(args: &[&str]) -> ChatServer {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn nc_is_a_client() {
     if !tool("nc") {
         return;
@@ -76,6 +77,7 @@ fn nc_is_a_client() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn ncat_is_a_client() {
     if !tool("ncat") {
         return;
@@ -86,6 +88,7 @@ fn ncat_is_a_client() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socat_is_a_client_that_ends_lines_as_windows_does() {
     if !tool("socat") {
         return;
@@ -97,6 +100,7 @@ fn socat_is_a_client_that_ends_lines_as_windows_does() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn socat_reads_through_a_socket_of_its_own_over_tls() {
     if !tool("socat") {
         return;
@@ -113,6 +117,7 @@ fn socat_reads_through_a_socket_of_its_own_over_tls() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn openssl_s_client_is_a_client_over_tls() {
     if !tool("openssl") {
         return;
@@ -142,6 +147,7 @@ fn openssl_s_client_is_a_client_over_tls() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_printf_through_nc_gets_a_whole_session() {
     if !tool("nc") {
         return;
@@ -173,6 +179,7 @@ assert s.recv(4096) == b"", "the server closes"
 "#;
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_python_client_that_never_sends_a_line_end_is_understood() {
     if !tool("python3") {
         return;
@@ -207,6 +214,7 @@ open(sys.argv[2], "wb").write(data)
 "##;
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_python_client_downloads_a_file_whole() {
     if !tool("python3") {
         return;
@@ -228,6 +236,7 @@ fn fingerprint_in(text: &str) -> Option<&str> {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn the_fingerprint_is_the_one_that_openssl_prints() {
     if !tool("openssl") || !tool("sh") {
         return;
@@ -250,6 +259,7 @@ fn the_fingerprint_is_the_one_that_openssl_prints() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn the_certificate_is_made_once() {
     if !tool("openssl") {
         return;
@@ -269,6 +279,7 @@ fn the_certificate_is_made_once() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_certificate_of_ones_own_is_shown() {
     if !tool("openssl") {
         return;

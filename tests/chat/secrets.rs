@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
@@ -97,8 +96,12 @@ fn the_users_file_keeps_hashes_and_is_its_owners() {
     let users = fs::read_to_string(home.path().join("users")).unwrap();
     assert!(users.contains("$argon2id$") && users.contains("alice") && users.contains("bob"), "{users}");
     assert!(!users.contains(SECRET) && !users.contains("pass word"), "{users}");
-    let mode = fs::metadata(home.path().join("users")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(home.path().join("users")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
     let left: Vec<_> = fs::read_dir(home.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 3, "shared, password and users, and no temporary file: {left:?}");
 
@@ -129,6 +132,7 @@ fn a_users_file_that_is_none_is_refused() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn logging_in_over_plain_text_from_elsewhere_is_refused() {
     let Some(net) = Net::new() else { return };
     let home = new_home();
@@ -185,6 +189,7 @@ fn a_changed_certificate_is_refused_and_explained() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "driven by a Unix shell")]
 fn a_fingerprint_is_taken_in_every_form_and_held_to() {
     let server = ChatServer::start(&["--tls"]);
     let addr = server.server.at_text();

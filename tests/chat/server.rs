@@ -237,6 +237,7 @@ fn it_stops_in_order_on_an_interrupt_too() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no such signals")]
 fn whatever_signal_it_dies_of_everyone_is_told() {
     const SIGNALS: [(&str, u32); 11] = [
         ("HUP", 1),
@@ -274,6 +275,7 @@ fn is_ignored(signal: u32) -> bool {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no such signals")]
 fn it_dies_of_a_signal_over_tls_and_the_client_says_so() {
     let server = ChatServer::start(&["--tls"]);
     let mut alice = server.connect_either(true);
@@ -332,6 +334,7 @@ fn one_who_never_reads_does_not_hold_up_its_end() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn without_a_free_descriptor_those_who_are_in_go_on_and_the_next_is_told() {
     if !tool("prlimit") {
         return;

@@ -43,6 +43,7 @@ pub fn new_home() -> tempfile::TempDir {
 pub fn chat_in(home: &Path, args: &[&str]) -> Command {
     let mut command = netlab([&["chat"], args].concat());
     command.current_dir(home).env("XDG_STATE_HOME", home.join("state")).env("HOME", home);
+    command.env("LOCALAPPDATA", home.join("state")).env("USERPROFILE", home); // Windows' names for them
     command.env_remove("SERVER_SHARED_FILES").env_remove("SERVERSHAREDFILES").env_remove("USER");
     command
 }

@@ -153,7 +153,9 @@ pub fn member(group: SocketAddr) -> UdpSocket {
     let SocketAddr::V4(group) = group else { panic!("{group}") };
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
     socket.set_reuse_address(true).unwrap();
-    socket.bind(&SocketAddr::from(group).into()).unwrap();
+    // Windows binds no socket to a group.
+    let bound_to = if cfg!(windows) { Ipv4Addr::UNSPECIFIED } else { *group.ip() };
+    socket.bind(&SocketAddr::from((bound_to, group.port())).into()).unwrap();
     socket.join_multicast_v4(group.ip(), &Ipv4Addr::LOCALHOST).unwrap();
     let socket = UdpSocket::from(socket);
     socket.set_read_timeout(Some(DEADLINE)).unwrap();

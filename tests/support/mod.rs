@@ -7,6 +7,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part, and a helper's failure is the test's")]
 
+#[cfg(windows)]
+mod console;
 pub mod peer;
 pub mod strace;
 
@@ -34,6 +36,8 @@ pub fn netlab<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
+    #[cfg(windows)]
+    console::of_its_own(&mut command);
     command
 }
 
@@ -236,6 +240,12 @@ impl Running {
         assert!(sent.success(), "kill -s {name}");
     }
 
+    /// Ctrl-C, in whose place Windows has no other.
+    #[cfg(windows)]
+    pub fn signal(&self, _: &str) {
+        console::press_ctrl_c(self.child.id());
+    }
+
     /// Waits for its end by itself.
     pub fn wait(mut self) -> Run {
         let status = wait(&mut self.child);
@@ -353,8 +363,7 @@ impl Server {
         self.looked_at = 0;
     }
 
-    /// SIGTERM, as `kill` and every service manager send it.
-    #[cfg(unix)]
+    /// SIGTERM, as `kill` and every service manager send it; on Windows Ctrl-C.
     pub fn stop(self) -> Run {
         self.running.signal("TERM");
         self.wait()
@@ -366,7 +375,6 @@ impl Server {
     }
 
     /// SIGTERM; it must have ended in order.
-    #[cfg(unix)]
     pub fn stops_in_order(self) -> Run {
         let run = self.stop();
         assert_eq!(run.code(), 0, "{run:#?}");
@@ -537,4 +545,13 @@ pub fn listening_port(running: &Running) -> u16 {
         if waits && is_own { u16::from_str_radix(words[1].rsplit(':').next()?, 16).ok() } else { None }
     });
     port.unwrap_or_else(|| panic!("{} listens nowhere; sockets: {own:?}", running.name))
+}
+
+/// The same by `lsof`, which comes with macOS.
+#[cfg(not(target_os = "linux"))]
+pub fn listening_port(running: &Running) -> u16 {
+    let pid = running.child.id().to_string();
+    let names = run_command(command("lsof", &["-nP", "-a", "-p", &pid, "-i", "-Fn"]), b"").stdout;
+    let port = names.lines().find_map(|line| line.strip_prefix('n')?.rsplit(':').next()?.parse().ok());
+    port.unwrap_or_else(|| panic!("{} listens nowhere: {names}", running.name))
 }

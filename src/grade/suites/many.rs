@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::client;
-use super::info::says_port;
 use super::line::Line;
 use crate::grade::causes;
 use crate::grade::check::{Answer, Check, Finding};

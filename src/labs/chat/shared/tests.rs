@@ -181,6 +181,17 @@ fn links_devices_fifos_and_unspeakable_names_are_neither_listed_nor_sent() {
 }
 
 #[test]
+#[cfg(windows)]
+fn a_file_is_had_by_the_name_on_the_list_and_no_other_that_windows_takes_for_it() {
+    let planted = plant(&[("file", b"x")]);
+    fs::write(planted.dir.path().join("outside"), "secret").unwrap();
+    assert_eq!(planted.listed(), ["file"]);
+    for name in ["FILE", "file.", "file ", "file::$DATA", "..\\outside", "C:\\file", "NUL", "CON", "COM1"] {
+        assert!(planted.is_refused(name), "{name:?}");
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn what_stands_elsewhere_under_the_folders_name_is_not_served() {
     let planted = plant(&[("file", b"ours")]);
