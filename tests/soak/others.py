@@ -7,8 +7,18 @@ import struct
 PATIENCE = 60
 
 
-async def open_to(server):
-    return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", server.port), PATIENCE)
+def connected(client):
+    """Gives the client its connection, and takes it from him however he ends."""
+
+    async def live(soak, random, server):
+        opening = asyncio.open_connection("127.0.0.1", server.port)
+        reader, writer = await asyncio.wait_for(opening, PATIENCE)
+        try:
+            await client(soak, random, reader, writer)
+        finally:
+            writer.close()
+
+    return live
 
 
 def reset(writer):
@@ -17,9 +27,9 @@ def reset(writer):
     writer.transport.abort()
 
 
-async def tcp_echo(soak, random, server):
+@connected
+async def tcp_echo(soak, random, reader, writer):
     """Any bytes in any pieces come back; with FIN after them, or cut off in the midst."""
-    reader, writer = await open_to(server)
     sent = random.randbytes(random.choice([0, 1, 500, 70_000, 400_000]))
     leaves_early = random.random() < 0.2
 
@@ -47,12 +57,10 @@ async def tcp_echo(soak, random, server):
     if got != sent:
         soak.ledger.breach(f"tcp-echo: of {len(sent)} bytes {len(got)} came back, or others")
     soak.ledger.counts["bytes echoed by tcp"] += len(got)
-    writer.close()
 
 
-async def talk_in_lines(soak, random, server, expected):
+async def talk_in_lines(soak, random, reader, writer, expected):
     """Lines, each answered by itself."""
-    reader, writer = await open_to(server)
     for number in range(random.randint(1, 30)):
         text = f"line {number} of {random.randrange(10**9)} é"
         writer.write(text.encode() + b"\n")
@@ -64,19 +72,20 @@ async def talk_in_lines(soak, random, server, expected):
         if await soak.evening_within(random.uniform(0, 1)):
             break
     if random.random() < 0.3:
-        return reset(writer)
-    writer.close()
+        reset(writer)
 
 
-async def capitalize_server(soak, random, server):
+@connected
+async def capitalize_server(soak, random, reader, writer):
     def expected(text, answer):
         if answer != text.upper() + "\n":
             soak.ledger.breach(f"capitalize-server: {text!r} became {answer!r}")
 
-    await talk_in_lines(soak, random, server, expected)
+    await talk_in_lines(soak, random, reader, writer, expected)
 
 
-async def mt_server(soak, random, server):
+@connected
+async def mt_server(soak, random, reader, writer):
     mine = []
 
     def expected(text, answer):
@@ -85,7 +94,7 @@ async def mt_server(soak, random, server):
         if said != text + "\n" or len(set(mine)) != 1:
             soak.ledger.breach(f"mt-server: {text!r} was answered {answer!r}, after {mine[0]}")
 
-    await talk_in_lines(soak, random, server, expected)
+    await talk_in_lines(soak, random, reader, writer, expected)
 
 
 async def udp_echo(soak, random, server):
@@ -109,13 +118,13 @@ async def udp_echo(soak, random, server):
                 return
 
 
-async def tcp_info(soak, random, server):
-    reader, writer = await open_to(server)
+@connected
+async def tcp_info(soak, random, reader, writer):
     said = (await asyncio.wait_for(reader.read(-1), PATIENCE)).decode()
     host, port = writer.get_extra_info("sockname")
     if said and said != f"you are {host} port {port} (tcp)\n":
         soak.ledger.breach(f"tcp-info: to port {port} it said {said!r}")
-    writer.close()
+
 
 
 CLIENTS = {

@@ -53,12 +53,10 @@ class Server:
         return self.process is not None and self.process.returncode is None
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def what_they_are(self):
-        """Each descriptor and what it is, as /proc names it."""
+        """What its descriptors are, as /proc names them: files and sockets. How many loops wait is its own affair."""
         folder = f"/proc/{self.process.pid}/fd"
-        return " ".join(f"{each}={os.readlink(os.path.join(folder, each))}" for each in os.listdir(folder))
+        names = [os.readlink(os.path.join(folder, each)) for each in os.listdir(folder)]
+        return [name for name in names if not name.startswith("anon_inode:")]
 
     def memory(self):
         """Resident bytes."""

@@ -20,10 +20,11 @@ from files import Files
 from ledger import Ledger
 from people import ROOMS, Healthy
 from server import Server, was_in_order
-from strangers import STRANGERS, name_of
-from talk import Gone
+from strangers import STRANGERS, name_of, stalls
+from talk import Gone, Talk
 
 PLENTY = 4_096
+SMALL_BUFFER = 4_096
 MEMORY_KEPT = 4 << 20
 IDLE_SECONDS = 1.0
 SHARE_OF_HEALTHY, SHARE_OF_OTHER_LABS = 0.6, 0.2
@@ -68,7 +69,7 @@ class Soak:
         return {"chat": self.chat, **self.labs}
 
     def books(self):
-        return {lab: (server.descriptors(), server.memory()) for lab, server in self.servers().items()}
+        return {lab: (len(server.descriptors()), server.memory()) for lab, server in self.servers().items()}
 
     async def day(self):
         self.begin_day()
@@ -117,7 +118,14 @@ class Soak:
             lab = own.choice(list(others.CLIENTS))
             return await self.guarded(lab, others.CLIENTS[lab](self, own, self.labs[lab]), must_do_well=True)
         stranger = own.choice([each for each in STRANGERS if not (self.is_short and each.__name__ in NEED_A_FILE)])
-        await self.guarded(name_of(stranger), stranger(self, own, name), must_do_well=False)
+        await self.guarded(name_of(stranger), self.strange(stranger, own, name), must_do_well=False)
+
+    async def strange(self, stranger, own, name):
+        talk = await Talk.open(self.chat.port, SMALL_BUFFER if stranger is stalls else None)
+        try:
+            await stranger(self, own, name, talk)
+        finally:
+            talk.close()
 
     async def healthy(self, user):
         self.living += 1
@@ -164,10 +172,10 @@ class Soak:
         """Waits until the servers hold no more descriptors than before, then looks at memory and time."""
         for lab, server in self.servers().items():
             patience = time.monotonic() + 60
-            while server.descriptors() > before[lab][0] and time.monotonic() < patience:
+            while len(server.descriptors()) > before[lab][0] and time.monotonic() < patience:
                 await asyncio.sleep(0.1)
-            if (kept := server.descriptors()) > before[lab][0]:
-                self.ledger.breach(f"{lab} keeps {kept} descriptors, and began with {before[lab][0]}: {server.what_they_are()}")
+            if len(kept := server.descriptors()) > before[lab][0]:
+                self.ledger.breach(f"{lab} keeps {' '.join(kept)}, and began with {before[lab][0]} descriptors")
         spent = {lab: server.processor_time() for lab, server in self.servers().items()}
         await asyncio.sleep(IDLE_SECONDS)
         for lab, server in self.servers().items():

@@ -2,21 +2,18 @@
 
 import asyncio
 
-from talk import Gone, Talk
+from talk import Gone
 
 FLOOD = 5_000
 
 
-async def silent(soak, random, name):
+async def silent(soak, random, name, talk):
     """Connects, says nothing, and is off some time."""
-    talk = await Talk.open(soak.chat.port)
     await soak.evening_within(random.uniform(1, 20))
-    talk.close()
 
 
-async def vanishes(soak, random, name):
+async def vanishes(soak, random, name, talk):
     """Is cut off, in a line or a download."""
-    talk = await Talk.open(soak.chat.port)
     await talk.come_in(name)
     talk.say(random.choice([f"/get {random.choice(soak.files.names)}", "half a", "/who"]))
     talk.writer.write(b"and no end of line")
@@ -24,9 +21,8 @@ async def vanishes(soak, random, name):
     talk.reset()
 
 
-async def half_closes(soak, random, name):
+async def half_closes(soak, random, name, talk):
     """Says its last, shuts its sending side, and still gets all answers."""
-    talk = await Talk.open(soak.chat.port)
     await talk.come_in(name)
     talk.say("/files")
     talk.say(f"/get {random.choice(soak.files.names)}")
@@ -36,12 +32,10 @@ async def half_closes(soak, random, name):
         soak.ledger.breach(f"{name} half-closed after /get, and the download never ended")
     for transfer in talk.ended:
         soak.files.check(transfer)
-    talk.close()
 
 
-async def stalls(soak, random, name):
+async def stalls(soak, random, name, talk):
     """Stops reading in a download, and either goes on or never does."""
-    talk = await Talk.open(soak.chat.port, receive_buffer=4096)
     await talk.come_in(name)
     talk.say(f"/join room{random.randrange(10)}")
     talk.say(f"/get {soak.files.largest}")
@@ -49,30 +43,27 @@ async def stalls(soak, random, name):
     talk.may_read.clear()
     await soak.evening_within(random.uniform(1, 15))
     if random.random() < 0.5:
-        talk.reset()
-        return
+        return talk.reset()
     talk.may_read.set()
     while talk.transfers or not talk.ended:
         await asyncio.sleep(0.05)
         if talk.pump.done():
             raise Gone(talk.pump.result())
     soak.files.check(talk.ended.pop())
-    talk.close()
 
 
-async def floods(soak, random, name):
+async def floods(soak, random, name, talk):
     """Says more in a second than others in an hour."""
-    talk = await Talk.open(soak.chat.port)
     await talk.come_in(name)
     talk.writer.write(b"".join(b"flood %d\n" % number for number in range(FLOOD)))
     await talk.flush()
     await soak.evening_within(random.uniform(0, 2))
-    talk.close() if random.random() < 0.5 else talk.reset()
+    if random.random() < 0.5:
+        talk.reset()
 
 
-async def garbage(soak, random, name):
+async def garbage(soak, random, name, talk):
     """Bytes that are no chat: random ones, a browser, a TLS client, a line without an end."""
-    talk = await Talk.open(soak.chat.port)
     talk.writer.write(random.choice([
         random.randbytes(random.randint(1, 20_000)),
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -83,12 +74,12 @@ async def garbage(soak, random, name):
     ]))
     await talk.flush()
     await soak.evening_within(random.uniform(0, 1))
-    talk.close() if random.random() < 0.5 else talk.reset()
+    if random.random() < 0.5:
+        talk.reset()
 
 
-async def byte_by_byte(soak, random, name):
+async def byte_by_byte(soak, random, name, talk):
     """A line in pieces is a line."""
-    talk = await Talk.open(soak.chat.port)
     for byte in f"/name {name}\n".encode():
         talk.writer.write(bytes([byte]))
         await talk.flush()
@@ -96,22 +87,19 @@ async def byte_by_byte(soak, random, name):
     await talk.until(lambda line: line == f"* {name} has joined")
     talk.say("/quit")
     await talk.until(lambda line: line == "* goodbye")
-    talk.close()
 
 
-async def takes_a_name(soak, random, name):
+async def takes_a_name(soak, random, name, talk):
     """Wants to be somebody who is there; is refused."""
     here = [other for room in soak.present.values() for other in room.values()]
     if not here:
         return
     taken = random.choice(here)
-    talk = await Talk.open(soak.chat.port)
     talk.say(f"/name {taken.upper()}")
     answer = await talk.until(lambda line: line.startswith("!") or line.endswith("has joined") and taken.upper() in line)
     still_here = any(taken in room.values() for room in soak.present.values())
     if not answer.startswith("!") and still_here:
         soak.ledger.breach(f"a second {taken} came in: {answer}")
-    talk.close()
 
 
 STRANGERS = [silent, vanishes, half_closes, stalls, floods, garbage, byte_by_byte, takes_a_name]
