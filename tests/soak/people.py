@@ -86,8 +86,7 @@ class Healthy:
             await self.server_took_all()
             reader.settle()
             self.ledger.counts["books settled"] += 1
-        while self.talk.transfers:
-            await self.talk.until(lambda line: not self.talk.transfers)
+        await self.talk.transfers_over()
         self.check_downloads()
         self.talk.say("/quit")
         await self.talk.until(lambda line: line == "* goodbye")

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from talk import Gone
-
 FLOOD = 5_000
 
 
@@ -39,17 +37,15 @@ async def stalls(soak, random, name, talk):
     await talk.come_in(name)
     talk.say(f"/join room{random.randrange(10)}")
     talk.say(f"/get {soak.files.largest}")
-    await talk.until(lambda line: line.startswith("* ") and "is now in" in line)
+    await talk.transfer_begins()
     talk.may_read.clear()
     await soak.evening_within(random.uniform(1, 15))
     if random.random() < 0.5:
         return talk.reset()
     talk.may_read.set()
-    while talk.transfers or not talk.ended:
-        await asyncio.sleep(0.05)
-        if talk.pump.done():
-            raise Gone(talk.pump.result())
-    soak.files.check(talk.ended.pop())
+    await talk.transfers_over()
+    for transfer in talk.ended:
+        soak.files.check(transfer)
 
 
 async def floods(soak, random, name, talk):

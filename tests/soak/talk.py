@@ -105,6 +105,19 @@ class Talk:
         if answer.startswith("!"):
             raise Gone(answer)
 
+    async def transfer_begins(self):
+        await self.see(lambda: self.transfers or self.ended)
+
+    async def transfers_over(self):
+        await self.see(lambda: not self.transfers)
+
+    async def see(self, wanted):
+        """Waits until it is so, as long as the connection lasts."""
+        while not wanted():
+            if self.pump.done():
+                raise Gone(self.pump.result())
+            await asyncio.sleep(0.02)
+
     async def end(self):
         """Reads to the end of the stream; how it ended."""
         return await asyncio.wait_for(asyncio.shield(self.pump), PATIENCE)
