@@ -16,7 +16,7 @@ class Healthy:
         self.soak, self.random, self.name = soak, random, name
         self.ledger = soak.ledger
         self.private = {}  # stay written to -> last number
-        self.has_come_in = False
+        self.has_come_in, self.room = False, None
 
     async def live(self):
         self.talk = await Talk.open(self.soak.chat.port)
@@ -31,7 +31,7 @@ class Healthy:
 
     async def stay(self):
         """One time in one room; whether there is to be another."""
-        room = self.random.choice(ROOMS)
+        room = self.room = self.random.choice([room for room in ROOMS if room != self.room])
         stay = self.ledger.enter(room)
         self.ledger.over.add(stay)  # its end may be lost until it has come in order
         self.talk.say(f"/join {room}")

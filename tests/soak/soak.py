@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 
 import others
 from files import Files
@@ -139,7 +140,9 @@ class Soak:
     def healthy_failed(self, user, gone):
         """It may, if the server ended (and said so if it could), or had no descriptor for it."""
         if self.how is None and not (self.is_short and not user.has_come_in):
-            self.ledger.breach(f"{user.name} was thrown out: {type(gone).__name__} {gone}")
+            at = traceback.extract_tb(gone.__traceback__)
+            where = ", ".join(frame.name for frame in at)
+            self.ledger.breach(f"{user.name} was thrown out in {where}: {type(gone).__name__} {gone}")
         elif self.how == signal.SIGTERM and user.has_come_in and not user.talk.farewell:
             self.ledger.breach(f"{user.name} was not told that the server was going down: {gone}")
         elif self.how is None:
