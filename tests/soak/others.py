@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 
-PATIENCE = 60
+PATIENCE = 180
 
 
 def connected(client):

@@ -194,12 +194,22 @@ class Soak:
 
     # The whole
 
+    async def watch_itself(self):
+        """How long this program was kept from running: what others do on the machine shows here first."""
+        self.stalled = 0.0
+        while True:
+            slept = time.monotonic()
+            await asyncio.sleep(0.1)
+            self.stalled = max(self.stalled, time.monotonic() - slept - 0.1)
+
     async def run(self):
+        watch = asyncio.create_task(self.watch_itself())
         while True:
             await self.age()
             self.report(sys.stderr)
             if self.ledger.broken or time.monotonic() > self.ends:
                 break
+        watch.cancel()
         delays = sorted(self.ledger.delays)
         self.p50, self.p99 = (delays[int(len(delays) * share)] * 1000 if delays else 0.0 for share in (0.50, 0.99))
         if self.options.p99 and self.p99 > self.options.p99:
@@ -215,6 +225,7 @@ class Soak:
             yield f"| {what} | {count:,} |"
         yield f"| clients at once, at most | {self.most:,} |"
         yield f"| a line's way from user to user, p50 / p99, ms | {self.p50:.1f} / {self.p99:.1f} |"
+        yield f"| longest that the soak itself was kept from running, s | {self.stalled:.1f} |"
         chat = [memory["chat"] / 2**20 for memory in self.memory]
         yield f"| chat server's memory of an evening, least / most, MiB | {min(chat):.1f} / {max(chat):.1f} |"
         yield f"| broken invariants | {len(self.ledger.broken)} |"

@@ -7,7 +7,7 @@ import struct
 
 WELCOME = "* netlab chat 1"
 # Far more than the server may take over anything, on a machine that does other things too.
-PATIENCE = 60
+PATIENCE = 180
 
 
 class Gone(Exception):
