@@ -132,6 +132,7 @@ class Talk:
         self.writer.transport.abort()
 
     def close(self):
+        self.pump.cancel()
         self.writer.close()
 
 
