@@ -2,7 +2,7 @@
 
 import asyncio
 
-FLOOD = 5_000
+FLOOD = 1_000
 
 
 async def silent(soak, random, name, talk):
