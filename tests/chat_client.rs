@@ -296,6 +296,9 @@ fn every_way_in_which_a_server_goes_is_explained() {
 
 #[test]
 fn a_reset_is_explained() {
+    if support::wine_lacks(support::RESETS) {
+        return;
+    }
     let stage = Stage::new();
     let client = Running::start_on(b"hello\n", stage.client(&[]));
     let mut peer = Peer::accept(&stage.listener);
@@ -341,6 +344,9 @@ fn a_signal_says_goodbye_to_the_server_and_is_no_failure() {
 
 #[test]
 fn after_a_quit_a_fin_is_the_goodbye_and_a_reset_is_none() {
+    if support::wine_lacks(support::RESETS) {
+        return;
+    }
     for (reset, code) in [(false, 0), (true, 1)] {
         let stage = Stage::new();
         let run = thread::scope(|scope| {

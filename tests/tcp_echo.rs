@@ -331,6 +331,9 @@ fn interval_is_the_wait_between_messages() {
 
 #[test]
 fn bind_is_the_address_the_client_comes_from() {
+    if support::wine_lacks("loopback addresses but 127.0.0.1") {
+        return;
+    }
     let mut server = server();
     let own = support::own_loopback().to_string();
     run([LAB, "client", &server.at_text(), "hello", "--bind", &own]).succeeded();
@@ -422,6 +425,9 @@ fn ctrl_c_while_a_reply_is_due_blames_nobody() {
 
 #[test]
 fn a_reset_is_told_of() {
+    if support::wine_lacks(support::RESETS) {
+        return;
+    }
     let (addr, served) = own_server(|mut peer| {
         peer.expect(b"hello\n");
         peer.reset();

@@ -2,9 +2,9 @@
 //!
 //! On Linux `shutdown(2)` from another thread ends whatever waits on a socket. Elsewhere it wakes
 //! some calls (BSD and macOS: those on connections) or none (Windows), and a server that is to stop
-//! would wait for its clients for ever. So there a receive first waits here, a slice at a time, and
-//! looks up between. (Not by SO_RCVTIMEO: on Windows a stream whose receive has timed out may not
-//! be used any more.)
+//! would wait for its clients for ever. So there a stream first waits here, a slice at a time, and
+//! looks up between. (Not by SO_RCVTIMEO, as a datagram socket does: on Windows a stream whose
+//! receive has timed out may not be used any more.)
 
 use std::io;
 use std::time::Duration;

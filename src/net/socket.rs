@@ -65,18 +65,18 @@ fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Resul
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
 pub(super) fn recv(socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
-    retry(|| recv_after(|| Ok(true), socket, trace, buffer))
+    let mut reader = socket;
+    retry(|| recv_by(|buffer| reader.read(buffer), socket, trace, buffer))
 }
 
-/// The same once `wait` is over; 0 if it was ended, as by FIN.
-fn recv_after(
-    wait: impl FnOnce() -> io::Result<bool>,
-    mut socket: &socket2::Socket,
+fn recv_by(
+    call: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    socket: &socket2::Socket,
     trace: &Trace,
     buffer: &mut [u8],
 ) -> io::Result<usize> {
     let span = trace.begin("recv");
-    let result = wait().and_then(|goes_on| if goes_on { socket.read(buffer) } else { Ok(0) });
+    let result = call(buffer);
     let got = *result.as_ref().unwrap_or(&0);
     let fd = fd_of(socket);
     trace.end(span, || Call::Recv { fd, bytes: &buffer[..got], room: buffer.len() }, count(&result));
@@ -285,7 +285,7 @@ impl Socket {
     /// `send(2)`, once.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         // Windows alone has nothing that would end a send that waits for room.
-        if cfg!(windows) && self.proto == Proto::Tcp && !self.ready(Readiness::ToSend)? {
+        if cfg!(windows) && self.proto == Proto::Tcp && !self.await_room()? {
             return Err(ErrorKind::ConnectionAborted.into());
         }
         send(self.inner(), &self.trace, bytes)
@@ -301,7 +301,10 @@ impl Socket {
 
     /// `recv(2)`. 0 on a stream is the peer's FIN.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| recv_after(|| self.ready(Readiness::ToReceive), self.inner(), &self.trace, buffer))
+        let mut socket = self.inner();
+        // A wait that was ended is an end, as FIN is.
+        let mut patient = |buffer: &mut [u8]| self.patiently(|| socket.read(buffer)).map(Option::unwrap_or_default);
+        retry(|| recv_by(&mut patient, self.inner(), &self.trace, buffer))
     }
 
     /// `sendto(2)`: one datagram.
@@ -331,11 +334,8 @@ impl Socket {
         // uninitialised, and socket2 promises to write only initialised ones.
         // (std has this call safely, but not on a socket opened call by call.)
         let room = unsafe { &mut *(room as *mut [std::mem::MaybeUninit<u8>]) };
-        let result = match self.ready(Readiness::ToReceive) {
-            Ok(true) => self.inner().recv_from(room),
-            Ok(false) => Err(ErrorKind::ConnectionAborted.into()),
-            Err(error) => Err(error),
-        };
+        let result = self.patiently(|| self.inner().recv_from(room));
+        let result = result.and_then(|received| received.ok_or_else(|| ErrorKind::ConnectionAborted.into()));
         let got = result.as_ref().map_or(0, |(got, _)| *got);
         let from = result.as_ref().ok().and_then(|(_, from)| from.as_socket());
         let value = result.as_ref().map(|(got, _)| *got as i64);
@@ -346,26 +346,56 @@ impl Socket {
         from.map(|from| (got, from)).ok_or_else(|| ErrorKind::ConnectionAborted.into())
     }
 
-    /// Waits until the call would not, where nobody could end its own wait.
-    /// `false`: the wait was ended.
-    fn ready(&self, what: Readiness) -> io::Result<bool> {
+    /// Makes a call that waits. Where nobody could end its wait it waits in
+    /// slices, and looks up between. `None`: the wait was ended.
+    fn patiently<T>(&self, mut receive: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
         if SHUTDOWN_WAKES {
-            return Ok(true);
+            return receive().map(Some);
         }
-        let wait = if what == Readiness::ToReceive { self.wait.load(Ordering::Relaxed) } else { 0 };
+        let wait = self.wait.load(Ordering::Relaxed);
         let deadline = (wait > 0).then(|| Instant::now() + Duration::from_micros(wait));
         loop {
             let left = deadline.map_or(LOOK_UP_EVERY, |at| at.saturating_duration_since(Instant::now()));
-            if readiness::is_ready(self.inner(), what, left.min(LOOK_UP_EVERY))? {
-                return Ok(true);
+            if let Some(received) = self.within(left.min(LOOK_UP_EVERY), &mut receive)? {
+                return Ok(Some(received));
             }
-            if self.over[what as usize].load(Ordering::Acquire) {
-                return Ok(false);
+            if self.is_over(Readiness::ToReceive) {
+                return Ok(None);
             }
             if left.is_zero() {
                 return Err(readiness::timed_out());
             }
         }
+    }
+
+    /// One slice of a wait; `None` where nothing came in it. A datagram socket
+    /// may have news that make no call ready: that an earlier one was refused.
+    fn within<T>(&self, slice: Duration, receive: &mut impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
+        if self.proto == Proto::Tcp {
+            let is_ready = readiness::is_ready(self.inner(), Readiness::ToReceive, slice)?;
+            return if is_ready { receive().map(Some) } else { Ok(None) };
+        }
+        self.inner().set_read_timeout(Some(slice.max(Duration::from_millis(1))))?;
+        match receive() {
+            Err(error) if is_timeout(&error) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// Waits until there is room to send. `false`: the wait was ended.
+    fn await_room(&self) -> io::Result<bool> {
+        loop {
+            if readiness::is_ready(self.inner(), Readiness::ToSend, LOOK_UP_EVERY)? {
+                return Ok(true);
+            }
+            if self.is_over(Readiness::ToSend) {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn is_over(&self, what: Readiness) -> bool {
+        self.over[what as usize].load(Ordering::Acquire)
     }
 
     fn end_waits(&self, what: &[Readiness]) {

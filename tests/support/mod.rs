@@ -401,6 +401,20 @@ pub fn skipped(why: &str) {
     say(&format!("SKIPPED {test}: {why}"));
 }
 
+/// Whether this is Wine, of which the reason is said: what Windows has and it
+/// has not is no failure.
+pub fn wine_lacks(what: &str) -> bool {
+    let is_wine = cfg!(windows) && std::env::var_os("WINEPREFIX").is_some();
+    if is_wine {
+        skipped(&format!("Wine lacks {what}"));
+    }
+    is_wine
+}
+
+/// What Wine lacks of a socket's end: it shuts each down before it closes it,
+/// and so sends FIN whatever was asked for.
+pub const RESETS: &str = "resets";
+
 /// A command line of some program.
 pub fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
