@@ -91,7 +91,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("MalformedInputException", "bytes from a socket need not be text: pass bytes on as bytes"),
     (
         "ConnectionResetError",
-        "recv raises an error when a client vanishes (RST): catch it for that client, and go on with the others",
+        "recv raises ConnectionResetError when a client vanishes (reset, RST): catch it (try, except) for that client alone, close its socket, and go on with the others",
     ),
     (
         "BrokenPipeError",
@@ -99,7 +99,7 @@ const SIGNS: &[(&str, &str)] = &[
     ),
     (
         "Connection reset",
-        "recv reports an error when a client vanishes (RST): catch it for that client, and go on with the others",
+        "recv or read reports an error (ECONNRESET, an exception) when a client vanishes (reset, RST): end that client's handling alone, without exit, and go on with the others",
     ),
     ("ECONNRESET", "an 'error' event nobody listens to ends a Node.js program: socket.on('error', …) for each client"),
     ("EPIPE", "send reports an error when a client has gone: catch it for that client, and go on with the others"),

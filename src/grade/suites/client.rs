@@ -81,7 +81,7 @@ fn nothing_came(exam: &Exam<'_>, program: &Program, line: &mut dyn Line) -> Find
         None => format!("nothing came, though lines were typed{said}"),
     };
     let hint = causes::hint(&program.terminal.text()).unwrap_or(match fate {
-        Some(_) => "the client ends before it sends: read what it prints when it is started by hand",
+        Some(_) => "nothing reached the port that the command names: does the client send to another port or address, or end before it sends? Read what it prints when it is started by hand",
         None => "nothing is sent: is a buffered writer never flushed, is the line that is typed never read, is it sent to another port?",
     });
     Finding::fail("what is typed into the client reaches the server", actual).hint(hint)

@@ -60,7 +60,7 @@ pub fn ask(exam: &Exam<'_>, server: &Server, stream: &Stream, line: &str, expect
 fn difference(expected: &[u8], reply: &[u8]) -> &'static str {
     let reply = without_line_ends(reply);
     if reply.eq_ignore_ascii_case(expected) {
-        return "the letters are right, their case is not";
+        return "the letters are right, their case is not: is the text changed (upper, lower) that should come back unchanged?";
     }
     if !reply.is_empty() && (expected.starts_with(&reply) || expected.ends_with(&reply)) {
         return "a part of the message is missing: use the number of bytes that recv returned, and send them all";
@@ -68,7 +68,7 @@ fn difference(expected: &[u8], reply: &[u8]) -> &'static str {
     if contains(&reply, &expected[..expected.len() / 2]) {
         return "the reply begins rightly and ends wrongly: use the number of bytes that recv returned";
     }
-    "the reply must hold what this client has just sent, not a fixed text or somebody else's"
+    "the reply must hold the message that this client has just sent, the same bytes unchanged, not a fixed text, a count or somebody else's"
 }
 
 /// Waits until the server has taken all that was sent on this connection.

@@ -58,6 +58,10 @@ fn echoes(exam: &Exam<'_>) -> Answer {
     if late { Ok(()) } else { Err(finding) }
 }
 
+/// An earlier message was answered.
+const ONLY_FIRST: &str = "only the first message is answered, and nothing comes back for this one: recv and send belong together into \
+                          one loop, so that a second is answered again";
+
 fn echoes_again(exam: &Exam<'_>) -> Answer {
     let server = exam.server(Proto::Tcp)?;
     let client = exam.dial(&server, "client")?;
@@ -65,9 +69,7 @@ fn echoes_again(exam: &Exam<'_>) -> Answer {
         say(exam, &server, &client).map_err(|finding| {
             let expected = format!("message {n} of 5 on one connection: {}", finding.expected);
             let hint = match finding.hint.as_str() {
-                causes::READ_AND_SILENT if n > 1 => {
-                    "only the first message is answered: recv and send belong together into one loop, so that a second is answered again"
-                }
+                causes::READ_AND_SILENT if n > 1 => ONLY_FIRST,
                 other => other,
             };
             Finding { expected, hint: hint.to_owned(), ..finding }
@@ -194,6 +196,9 @@ fn comes_back(
 }
 
 fn fault(got: &[u8], sent: &[u8], same: usize, otherwise: &'static str) -> &'static str {
+    if got.is_empty() && otherwise == causes::READ_AND_SILENT {
+        return ONLY_FIRST;
+    }
     if got.is_empty() || (otherwise != causes::READ_AND_SILENT && otherwise != causes::CLOSED_EARLY) {
         return otherwise;
     }
