@@ -6,6 +6,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 
+#[path = "grade/groups.rs"]
+mod groups;
 mod support;
 
 use std::fs;

@@ -19,8 +19,12 @@ const AFTERMATH: Duration = Duration::from_millis(400);
 /// Between two looks at what the programs do: often at first, then less.
 const LOOK_EVERY: [Duration; 2] = [Duration::from_millis(40), Duration::from_millis(160)];
 
-/// Whatever it does, no wait is longer.
+/// Whatever it does, no wait is longer, but for the time in which it is kept
+/// from running.
 const LONGEST: Duration = Duration::from_secs(90);
+
+/// However busy the machine is, no wait is longer.
+const LATEST: Duration = Duration::from_secs(480);
 
 /// How long to wait for a program: so much sleep, so much work.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,8 @@ pub struct Waiting {
     idle: Duration,
     cpu: Duration,
     until: Instant,
+    /// No later, however busy the machine is.
+    latest: Instant,
     looked: Instant,
     every: Duration,
     used: Option<u64>,
@@ -56,6 +62,7 @@ impl Waiting {
             idle: patience.idle,
             cpu: patience.cpu,
             until: now + LONGEST,
+            latest: now + LATEST,
             looked: now,
             every: LOOK_EVERY[0],
             used: None,
@@ -87,6 +94,10 @@ impl Waiting {
         }
         if over || (!busy && worked < passed / 2) {
             self.idle = self.idle.saturating_sub(passed);
+        }
+        if busy && worked < passed / 2 {
+            // It wants to run, and the machine has others to serve.
+            self.until = self.latest.min(self.until + (passed - worked));
         }
         !self.idle.is_zero() && !self.cpu.is_zero() && self.looked < self.until
     }

@@ -89,11 +89,17 @@ pub fn welcomes(exam: &Exam<'_>) -> Answer {
         return Ok(());
     }
     let expected = format!("{} connects, and is welcomed on its terminal", new.user.name);
-    let hint = match new.user.relay.down_total() {
-        0 => "the server sends the newcomer nothing: when it accepts a client it greets this one (not only the others)",
-        _ => "the server's first words reach the client, and it does not show them: print what comes first, too",
-    };
-    Err(room.not_told(&new.user, 0, expected, hint))
+    Err(room.not_told(&new.user, 0, expected, unwelcomed(&new.user)))
+}
+
+/// Why no welcome is shown.
+fn unwelcomed(user: &User) -> &'static str {
+    match user.relay.down_total() {
+        0 => {
+            "the server sends the newcomer no welcome, nor anything else: when it accepts a client it greets this one (not only the others)"
+        }
+        _ => "the server's first words reach the client, and no welcome is shown: print what comes first, too",
+    }
 }
 
 pub fn welcome_crosses(exam: &Exam<'_>) -> Answer {
@@ -109,7 +115,7 @@ pub fn welcome_crosses(exam: &Exam<'_>) -> Answer {
             format!("with the server's words held back the client shows {}", quoted(new.before.trim().as_bytes()));
         return Err(Finding::fail(expected, actual).hint("the welcome is made by the client itself: the server has to send it, and the client to print what it received"));
     }
-    Err(room.not_told(&new.user, 0, expected.to_owned(), "no welcome comes from the server"))
+    Err(room.not_told(&new.user, 0, expected.to_owned(), unwelcomed(&new.user)))
 }
 
 pub fn announces_join(exam: &Exam<'_>) -> Answer {

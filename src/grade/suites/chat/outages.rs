@@ -1,6 +1,5 @@
 //! No server: gone, never there, or one too many.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -21,21 +20,22 @@ pub fn reports_server_loss(exam: &Exam<'_>) -> Answer {
     let mut own: Vec<String> = users.iter().map(|user| user.name.clone()).collect();
     // What a client shows when all is well is no report of a failure: prompts,
     // and what it says about a line that was typed.
-    own.extend(users.iter().map(|user| says_a_word(&room, user)));
+    // Twice, so that whatever stands between two lines has stood there.
+    own.extend(users.iter().flat_map(|user| [says_a_word(&room, user), says_a_word(&room, user)]));
     room.settle(&users.iter().collect::<Vec<_>>());
     let marks: Vec<(usize, String)> = users.iter().map(|user| (user.mark(), user.program.terminal.text())).collect();
     exam.transcript.word("server", "is killed");
     room.server.program.signal(Signal::SIGKILL);
     for (user, (mark, before)) in users.iter().zip(&marks) {
         let patience = REPLY.idle(Duration::from_secs(5));
-        if exam.holds(patience, &[&user.program], || says_more(&user.since(*mark), before, &own)) {
+        if exam.holds(patience, &[&user.program], || says_otherwise(&user.since(*mark), before, &own)) {
             continue;
         }
         // Some find out only when they send.
         if !user.program.is_over() {
             // The first is answered by RST, the next one fails.
             own.extend((0..2).map(|_| says_a_word(&room, user)));
-            if exam.holds(REPLY, &[&user.program], || says_more(&user.since(*mark), before, &own)) {
+            if exam.holds(REPLY, &[&user.program], || says_otherwise(&user.since(*mark), before, &own)) {
                 continue;
             }
         }
@@ -60,15 +60,26 @@ fn says_a_word(room: &Room<'_>, user: &User) -> String {
     word
 }
 
-/// Whether a text holds a word that is neither in another one nor one of the
-/// grader's own. In whatever language a client reports a failure, it uses other
-/// words than when all is well.
+/// The words of a text but for the grader's own.
+fn words(text: &str, own: &[String]) -> Vec<String> {
+    let text = own.iter().fold(text.to_lowercase(), |text, own| text.replace(own.as_str(), " "));
+    let words = text.split(|c: char| !c.is_alphabetic());
+    words.filter(|word| word.chars().count() > 1).map(str::to_owned).collect()
+}
+
+/// Whether a text holds a word that another one does not. In whatever language
+/// a client reports a failure, it uses other words than when all is well.
 fn says_more(text: &str, well: &str, own: &[String]) -> bool {
-    let without_own = |text: &str| own.iter().fold(text.to_lowercase(), |text, own| text.replace(own.as_str(), " "));
-    let (text, well) = (without_own(text), without_own(well));
-    let words = |text| str::split(text, |c: char| !c.is_alphabetic()).filter(|word| word.chars().count() > 1);
-    let known: HashSet<&str> = words(&well).collect();
-    words(&text).any(|word| !known.contains(word))
+    let well = words(well, own);
+    words(text, own).iter().any(|word| !well.contains(word))
+}
+
+/// The same, or known words in another order: "connection lost", where a help
+/// page has said "you are told if the connection is lost".
+fn says_otherwise(text: &str, well: &str, own: &[String]) -> bool {
+    let (said, known) = (words(text, own), words(well, own));
+    let is_known = |pair: &[String]| known.windows(2).any(|known| known == pair);
+    says_more(text, well, own) || !said.windows(2).all(is_known)
 }
 
 pub fn reports_no_server(exam: &Exam<'_>) -> Answer {
@@ -129,7 +140,7 @@ pub fn two_servers(exam: &Exam<'_>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::says_more;
+    use super::{says_more, says_otherwise};
 
     #[test]
     fn a_report_uses_other_words_than_a_client_to_which_nothing_has_happened() {
@@ -146,6 +157,14 @@ mod tests {
             ("接続が切れました", true),
         ] {
             assert_eq!(says_more(text, well, &own), is_more, "{text:?}");
+            assert_eq!(says_otherwise(text, well, &own), is_more, "{text:?}");
         }
+    }
+
+    #[test]
+    fn known_words_in_another_order_are_a_report_and_prompts_in_a_row_are_none() {
+        let well = "You are told if the connection is lost.\nMessage: Message: ann joined\nMessage: ";
+        assert!(says_otherwise("connection lost", well, &[]));
+        assert!(!says_otherwise("Message: Message: Message: ", well, &[]));
     }
 }
