@@ -10,6 +10,7 @@
 //! output as a line of JSON.
 
 use std::io::{self, BufRead, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,14 +20,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Finding, Graded};
 use super::isolation::Isolation;
 use super::launch::Launch;
-use super::submission::{Submission, words};
+use super::submission::{Submission, bytes_of_path, words};
 use super::trial::{REPEATS, build, work};
 use super::{files, network, suites};
 
@@ -36,6 +37,7 @@ pub struct Job {
     /// What, and how it is started.
     pub submission: Submission,
     /// Its folder's absolute path.
+    #[serde(with = "bytes_of_path")]
     pub dir: PathBuf,
     /// Whether that folder was named, or is just where netlab was called.
     pub dir_named: bool,
@@ -46,6 +48,7 @@ pub struct Job {
     /// How far it is apart.
     pub isolation: Isolation,
     /// Its scratch folder.
+    #[serde(with = "bytes_of_path")]
     pub scratch: PathBuf,
     /// How many checks at the same time.
     pub width: usize,
@@ -232,17 +235,30 @@ fn say(out: &mut impl Write, said: &Said) -> io::Result<()> {
 /// Enters the world, starts the judge in it, and sweeps up what it leaves.
 /// Standard input and output pass through.
 fn room(isolation: Isolation, probe: bool) -> io::Result<()> {
-    // When the class is stopped, so is this, and with it all below.
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
     prctl::set_child_subreaper(true)?;
     let program = std::env::current_exe()?;
     isolation.enter()?;
+    // The class asks it to end, and so does the kernel when the class is gone:
+    // then all below is ended first. No thread could wait for that: what has
+    // unshared its processes can start none.
+    let mut news = SigSet::from(Signal::SIGTERM);
+    news.add(Signal::SIGCHLD);
+    news.thread_block()?;
+    prctl::set_pdeathsig(Signal::SIGTERM)?;
     let mut command = Command::new(program);
     command.args(["grade-step", "judge", name(isolation)]);
     if probe {
         command.arg("--probe");
     }
-    let status = command.spawn()?.wait()?;
+    let mut judge = command.spawn()?;
+    let status = loop {
+        if let Some(status) = judge.try_wait()? {
+            break status;
+        }
+        if news.wait()? == Signal::SIGTERM {
+            judge.kill()?;
+        }
+    };
     sweep();
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("the judge ended: {status}"))) }
 }
@@ -323,6 +339,7 @@ pub fn command(isolation: Isolation, probe: bool) -> io::Result<Command> {
     if probe {
         command.arg("--probe");
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Ctrl-C is for the class, which ends its judges in order.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     Ok(command)
 }
