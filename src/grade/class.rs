@@ -8,11 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::error::{Attempt, Error, Result, Status};
 use crate::net::stop::Stop;
 
 use super::Desk;
 use super::check::Graded;
+use super::files;
 use super::isolation::Isolation;
 use super::judge::{self, Job, Said, Troubles};
 use super::kept::Kept;
@@ -95,8 +98,10 @@ pub fn strongest(asked: Option<Isolation>) -> Result<Isolation> {
 }
 
 fn possible(isolation: Isolation) -> std::result::Result<(), String> {
-    let mut command = judge::command(isolation, true).map_err(|cause| cause.to_string())?;
-    let output = command.stdin(Stdio::null()).output().map_err(|cause| cause.to_string())?;
+    let told = |cause: std::io::Error| cause.to_string();
+    let scratch = scratch().map_err(told)?;
+    let mut command = judge::command(isolation, Some(scratch.path())).map_err(told)?;
+    let output = command.stdin(Stdio::null()).output().map_err(told)?;
     let (mut can, mut why) = (false, String::from("the judge did not start"));
     judge::listen(&output.stdout[..], |said| match said {
         Said::Possible => can = true,
@@ -104,6 +109,12 @@ fn possible(isolation: Isolation) -> std::result::Result<(), String> {
         _ => {}
     });
     if can { Ok(()) } else { Err(why) }
+}
+
+/// Here, and not in the judge: what is made in there cannot be removed from
+/// there.
+fn scratch() -> std::io::Result<TempDir> {
+    tempfile::Builder::new().prefix(files::SCRATCH).tempdir()
 }
 
 impl Class {
@@ -185,7 +196,7 @@ impl Class {
         if suites::labs().all(|lab| lab != submission.lab) {
             return Err(format!("there is no lab {:?} to grade", submission.lab));
         }
-        let scratch = tempfile::Builder::new().prefix("netlab-grade-").tempdir().map_err(told)?;
+        let scratch = scratch().map_err(told)?;
         let job = Job {
             submission: submission.clone(),
             dir: submission.dir.canonicalize().map_err(told)?,

@@ -14,9 +14,13 @@ const MAX_FILES: u64 = 20_000;
 /// Folders that hold what tools fetch or keep, and no program of a student's.
 const LEFT_OUT: [&str; 3] = [".git", "__pycache__", ".venv"];
 
-/// Whether a folder of this name is left out.
+/// How a scratch folder's name begins.
+pub const SCRATCH: &str = "netlab-grade-";
+
+/// Whether a folder of this name is left out. So are scratch folders: where
+/// `/tmp` itself is graded, a copy would hold the copy.
 pub fn is_left_out(name: &OsStr) -> bool {
-    LEFT_OUT.iter().any(|left| name == *left)
+    LEFT_OUT.iter().any(|left| name == *left) || name.as_encoded_bytes().starts_with(SCRATCH.as_bytes())
 }
 
 /// Copies a folder: regular files, folders, and links as links. Anything else

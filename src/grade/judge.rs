@@ -192,15 +192,15 @@ enum Which {
     /// Enter a world and start the judge in it
     Room {
         isolation: Isolation,
-        /// Only try whether it can be had
+        /// Only try whether it can be had, with this scratch folder
         #[arg(long)]
-        probe: bool,
+        probe: Option<PathBuf>,
     },
     /// Judge what standard input says
     Judge {
         isolation: Isolation,
         #[arg(long)]
-        probe: bool,
+        probe: Option<PathBuf>,
     },
     /// Become a program
     Launch(Launch),
@@ -210,8 +210,8 @@ impl Step {
     /// Runs it; the exit status.
     pub fn run(&self, input: impl Read, out: &mut (impl Write + Send)) -> i32 {
         let result = match &self.which {
-            Which::Room { isolation, probe } => room(*isolation, *probe),
-            Which::Judge { isolation, probe: true } => probe(*isolation, out),
+            Which::Room { isolation, probe } => room(*isolation, probe.as_deref()),
+            Which::Judge { isolation, probe: Some(scratch) } => probe(*isolation, scratch, out),
             Which::Judge { .. } => judge(input, out),
             Which::Launch(launch) => return launch.run(out),
         };
@@ -234,7 +234,7 @@ fn say(out: &mut impl Write, said: &Said) -> io::Result<()> {
 
 /// Enters the world, starts the judge in it, and sweeps up what it leaves.
 /// Standard input and output pass through.
-fn room(isolation: Isolation, probe: bool) -> io::Result<()> {
+fn room(isolation: Isolation, probe: Option<&Path>) -> io::Result<()> {
     prctl::set_child_subreaper(true)?;
     let program = std::env::current_exe()?;
     isolation.enter()?;
@@ -247,8 +247,8 @@ fn room(isolation: Isolation, probe: bool) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGTERM)?;
     let mut command = Command::new(program);
     command.args(["grade-step", "judge", name(isolation)]);
-    if probe {
-        command.arg("--probe");
+    if let Some(scratch) = probe {
+        command.arg("--probe").arg(scratch);
     }
     let mut judge = command.spawn()?;
     let status = loop {
@@ -288,15 +288,12 @@ fn sweep() {
     }
 }
 
-fn probe(isolation: Isolation, out: &mut impl Write) -> io::Result<()> {
-    let scratch = tempfile::tempdir()?;
-    isolation.furnish(scratch.path(), |_| Ok(()))?;
+fn probe(isolation: Isolation, scratch: &Path, out: &mut impl Write) -> io::Result<()> {
+    isolation.furnish(scratch, |_| Ok(()))?;
     if isolation.has_network() {
         network::enter_new()?;
     }
-    say(out, &Said::Possible)?;
-    std::mem::forget(scratch); // under a layer by now: nothing of it is left
-    Ok(())
+    say(out, &Said::Possible)
 }
 
 fn judge(mut input: impl Read, out: &mut (impl Write + Send)) -> io::Result<()> {
@@ -332,12 +329,12 @@ pub fn listen(output: impl BufRead, mut heard: impl FnMut(Said)) {
     }
 }
 
-/// The command that judges in this world.
-pub fn command(isolation: Isolation, probe: bool) -> io::Result<Command> {
+/// The command that judges in this world, or only tries whether it can be had.
+pub fn command(isolation: Isolation, probe: Option<&Path>) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["grade-step", "room", name(isolation)]);
-    if probe {
-        command.arg("--probe");
+    if let Some(scratch) = probe {
+        command.arg("--probe").arg(scratch);
     }
     // Ctrl-C is for the class, which ends its judges in order.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);

@@ -25,11 +25,15 @@ const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// Between looks that have to agree.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
-/// The most memory of all its processes.
-const MAX_MEMORY: u64 = 2 << 30;
+/// The most memory of all its processes: Java needs a fifth of it, and a
+/// failure is repeated three times at once.
+const MAX_MEMORY: u64 = 1 << 30;
 
 /// The most processes. A process for each of 20 clients is far under it.
 const MAX_PROCESSES: usize = 300;
+
+/// A process for each client and some more.
+const MANY_PROCESSES: usize = 40;
 
 /// The most that it may print: a server that prints all that it echoes, each
 /// byte as an escape, is under it.
@@ -229,7 +233,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn too_much(processes: usize, memory: u64, printed: u64) -> Option<String> {
     if memory > MAX_MEMORY {
-        return Some(format!("used more than {} MiB of memory, and was ended", MAX_MEMORY >> 20));
+        let who = match processes {
+            0..=MANY_PROCESSES => "used".to_owned(),
+            many => format!("started {many} processes, which used"),
+        };
+        return Some(format!("{who} more than {} MiB of memory, and was ended", MAX_MEMORY >> 20));
     }
     if processes > MAX_PROCESSES {
         return Some(format!("started more than {MAX_PROCESSES} processes, and was ended"));

@@ -61,7 +61,7 @@ pub fn sit(job: &Job, longest: Duration, stop: &Stop, mut tell: impl FnMut(Grade
 }
 
 fn start(job: &Job) -> io::Result<Child> {
-    let mut child = judge::command(job.isolation, false)?.spawn()?;
+    let mut child = judge::command(job.isolation, None)?.spawn()?;
     let text = serde_json::to_vec(job)?;
     let sent = child.stdin.take().map_or(Ok(()), |mut input| input.write_all(&text));
     if let Err(cause) = sent {

@@ -29,7 +29,7 @@ summary { cursor: pointer; } summary::marker { color: var(--skip); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0; } dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; } dd.hint { font-weight: 600; }
 pre { overflow-x: auto; font: .85rem/1.45 ui-monospace, monospace; margin: .6rem 0 0; }
 code { font: .88em ui-monospace, monospace; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { body { font-size: 15px; margin: 1rem auto; padding: 0 .7rem; } th, td { padding: .25rem .35rem; } details > div { margin-left: 0; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .3rem; } .name { min-width: 5rem; } }
+@media (max-width: 40rem) { body { font-size: 15px; margin: 1rem auto; padding: 0 .7rem; } th, td { padding: .25rem .35rem; } details > div { margin-left: 0; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .3rem; } .name { min-width: 5rem; } .lab { white-space: normal; } td { overflow-wrap: anywhere; } .about { display: none; } }
 @media print { body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-after: avoid; } details::details-content { content-visibility: visible; block-size: auto; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } .check { break-inside: avoid-page; } a { text-decoration: none; } }
 </style>
 </head>
@@ -108,11 +108,11 @@ fn missed(page: &mut String, reports: &[Report]) {
     if tally.is_empty() {
         return;
     }
-    page.push_str("<div class=\"wide\"><table>\n<thead><tr><th class=\"number\">missed by</th><th>check</th><th>requirement</th></tr></thead>\n<tbody>\n");
+    page.push_str("<div class=\"wide\"><table>\n<thead><tr><th class=\"number\">missed by</th><th>check</th><th class=\"about\">requirement</th></tr></thead>\n<tbody>\n");
     for (check, bad, all) in tally {
         let _ = writeln!(
             page,
-            "<tr><td class=\"number\">{bad} of {all}</td><td class=\"lab\"><code>{}</code></td><td class=\"faint\">{}</td></tr>",
+            "<tr><td class=\"number\">{bad} of {all}</td><td class=\"lab\"><code>{}</code></td><td class=\"faint about\">{}</td></tr>",
             escaped(&check.id),
             escaped(&check.requirement),
         );
