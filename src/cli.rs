@@ -1,7 +1,7 @@
 //! The commands: one variant each, and the match that runs it.
 
 use std::fs;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -326,6 +326,8 @@ impl Output {
 /// Results on standard output, progress on standard error.
 #[cfg(target_os = "linux")]
 fn grade_programs(output: &Output, args: &grade::Args) -> Status {
+    use std::io::IsTerminal;
+
     let desk = Desk::new(output, "grade", false);
     let out = |text: &str| {
         let written = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
