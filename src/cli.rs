@@ -130,6 +130,9 @@ enum Command {
   netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
     Compare(compare::Args),
     /// Judge a program that somebody else wrote, or a class of them
+    #[cfg(not(target_os = "linux"))]
+    Grade(Elsewhere),
+    /// Judge a program that somebody else wrote, or a class of them
     #[cfg(target_os = "linux")]
     #[command(after_help = "Examples:
   netlab grade tcp-echo --server \"python3 server.py {port}\"
@@ -171,6 +174,15 @@ Exit status: 0 all passed, 1 something failed, 2 the grader could not run.")]
     },
 }
 
+/// Whatever the grader is asked for, where it cannot run.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug, clap::Args)]
+struct Elsewhere {
+    /// What is to be graded: on Linux
+    #[arg(value_name = "LAB | DIR", trailing_var_arg = true, allow_hyphen_values = true)]
+    _asked: Vec<std::ffi::OsString>,
+}
+
 impl Command {
     /// The lab among the commands, and its name.
     fn lab(&self) -> Option<(&'static str, &dyn Lab)> {
@@ -186,8 +198,9 @@ impl Command {
             Command::Chat(args) => Some(("chat", args)),
             Command::Load(_) | Command::Compare(_) | Command::Demo | Command::Labs(_) => None,
             Command::Completions { .. } | Command::Man { .. } => None,
+            Command::Grade(_) => None,
             #[cfg(target_os = "linux")]
-            Command::Grade(_) | Command::GradeStep(_) => None,
+            Command::GradeStep(_) => None,
         }
     }
 }
@@ -202,8 +215,7 @@ pub fn main() -> ExitCode {
         (Command::Compare(args), _) => run_compare(&cli.output, args),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
-        #[cfg(target_os = "linux")]
-        (Command::Grade(args), _) => told(&cli.output, "grade", grade_programs(&cli.output, args)),
+        (Command::Grade(args), _) => grade_programs(&cli.output, args),
         #[cfg(target_os = "linux")]
         (Command::GradeStep(step), _) => {
             let code = step.run(io::stdin().lock(), &mut io::stdout());
@@ -313,13 +325,40 @@ impl Output {
 
 /// Results on standard output, progress on standard error.
 #[cfg(target_os = "linux")]
-fn grade_programs(output: &Output, args: &grade::Args) -> anyhow::Result<Status> {
-    let color = output.color() != ColorChoice::Never;
-    // Who reads the beginning only has not asked for a failure.
-    let out = |text: &str| drop(std::io::stdout().write_all(text.as_bytes()));
+fn grade_programs(output: &Output, args: &grade::Args) -> Status {
+    use std::io::IsTerminal;
+
+    let desk = Desk::new(output, "grade", false);
+    let out = |text: &str| {
+        let written = std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush());
+        // Who reads the beginning only has not asked for a failure.
+        if let Err(cause) = written
+            && cause.kind() != ErrorKind::BrokenPipe
+        {
+            *desk.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+        }
+    };
     let aside = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
-    let desk = grade::Desk { json: output.json, color, quiet: output.quiet, out: &out, aside: &aside };
-    Ok(args.run(&desk)?)
+    let ended = args.run(&grade::Desk {
+        json: output.json,
+        color: output.color() != ColorChoice::Never,
+        columns: std::io::stdout().is_terminal().then(report::keyboard::columns),
+        quiet: output.quiet,
+        live: std::io::stderr().is_terminal(),
+        out: &out,
+        aside: &aside,
+        stop: desk.stop.clone(),
+    });
+    desk.status(ended.map_err(anyhow::Error::from))
+}
+
+/// The grader sees with Linux's eyes.
+#[cfg(not(target_os = "linux"))]
+fn grade_programs(output: &Output, _: &Elsewhere) -> Status {
+    let error = Error::other(Attempt::Grade, "programs here", "the grader needs Linux")
+        .because("it watches programs through /proc and keeps each in namespaces of its own, which Linux alone has")
+        .next("netlab in WSL, in a container or on a Linux host, or labs/gradescope and labs/github: schools' own graders");
+    Desk::new(output, "grade", false).status(Err(error.unasked().into()))
 }
 
 fn run_lab(output: &Output, name: &'static str, lab: &dyn Lab) -> Status {

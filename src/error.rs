@@ -46,6 +46,8 @@ pub enum Attempt {
     Compare,
     /// A file that somebody sends.
     Download,
+    /// Judging a program.
+    Grade,
 }
 
 impl Attempt {
@@ -66,6 +68,7 @@ impl Attempt {
             Attempt::Write => "write",
             Attempt::Compare => "compare",
             Attempt::Download => "download",
+            Attempt::Grade => "grade",
         }
     }
 }
@@ -82,7 +85,7 @@ pub enum Status {
 }
 
 /// A failure in three parts. See the [module](self).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     attempt: Attempt,
     subject: String,

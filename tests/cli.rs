@@ -670,3 +670,12 @@ fn a_demo_that_cannot_be_played_ends_soon_with_exit_1() {
     }
     failing(&["demo"], DEADLINE);
 }
+
+#[cfg(not(target_os = "linux"))]
+#[test]
+fn elsewhere_than_on_linux_the_grader_says_what_it_needs_and_where_it_runs() {
+    for args in [&["grade"][..], &["grade", "tcp-echo", "--server", "x {port}"], &["grade", "--list"]] {
+        let run = run(args).ended(2);
+        assert!(run.stderr.contains("the grader needs Linux") && run.stderr.contains("WSL"), "{run:#?}");
+    }
+}

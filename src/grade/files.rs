@@ -1,6 +1,7 @@
 //! Scratch copies: a program that writes, or deletes its folder, does it to a
 //! copy.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -12,6 +13,15 @@ const MAX_FILES: u64 = 20_000;
 
 /// Folders that hold what tools fetch or keep, and no program of a student's.
 const LEFT_OUT: [&str; 3] = [".git", "__pycache__", ".venv"];
+
+/// How a scratch folder's name begins.
+pub const SCRATCH: &str = "netlab-grade-";
+
+/// Whether a folder of this name is left out. So are scratch folders: where
+/// `/tmp` itself is graded, a copy would hold the copy.
+pub fn is_left_out(name: &OsStr) -> bool {
+    LEFT_OUT.iter().any(|left| name == *left) || name.as_encoded_bytes().starts_with(SCRATCH.as_bytes())
+}
 
 /// Copies a folder: regular files, folders, and links as links. Anything else
 /// (devices, sockets, pipes) is left out.
@@ -30,7 +40,7 @@ fn copy(from: &Path, to: &Path, budget: &mut (u64, u64)) -> io::Result<()> {
         let (kind, name) = (entry.file_type()?, entry.file_name());
         let (source, target) = (entry.path(), to.join(&name));
         if kind.is_dir() {
-            if !LEFT_OUT.iter().any(|left| name == *left) {
+            if !is_left_out(&name) {
                 copy(&source, &target, budget)?;
             }
         } else if kind.is_symlink() {

@@ -10,6 +10,7 @@
 //! output as a line of JSON.
 
 use std::io::{self, BufRead, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,14 +20,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Finding, Graded};
 use super::isolation::Isolation;
 use super::launch::Launch;
-use super::submission::{Submission, words};
+use super::submission::{Submission, bytes_of_path, words};
 use super::trial::{REPEATS, build, work};
 use super::{files, network, suites};
 
@@ -36,6 +37,7 @@ pub struct Job {
     /// What, and how it is started.
     pub submission: Submission,
     /// Its folder's absolute path.
+    #[serde(with = "bytes_of_path")]
     pub dir: PathBuf,
     /// Whether that folder was named, or is just where netlab was called.
     pub dir_named: bool,
@@ -46,6 +48,7 @@ pub struct Job {
     /// How far it is apart.
     pub isolation: Isolation,
     /// Its scratch folder.
+    #[serde(with = "bytes_of_path")]
     pub scratch: PathBuf,
     /// How many checks at the same time.
     pub width: usize,
@@ -189,15 +192,15 @@ enum Which {
     /// Enter a world and start the judge in it
     Room {
         isolation: Isolation,
-        /// Only try whether it can be had
+        /// Only try whether it can be had, with this scratch folder
         #[arg(long)]
-        probe: bool,
+        probe: Option<PathBuf>,
     },
     /// Judge what standard input says
     Judge {
         isolation: Isolation,
         #[arg(long)]
-        probe: bool,
+        probe: Option<PathBuf>,
     },
     /// Become a program
     Launch(Launch),
@@ -207,8 +210,8 @@ impl Step {
     /// Runs it; the exit status.
     pub fn run(&self, input: impl Read, out: &mut (impl Write + Send)) -> i32 {
         let result = match &self.which {
-            Which::Room { isolation, probe } => room(*isolation, *probe),
-            Which::Judge { isolation, probe: true } => probe(*isolation, out),
+            Which::Room { isolation, probe } => room(*isolation, probe.as_deref()),
+            Which::Judge { isolation, probe: Some(scratch) } => probe(*isolation, scratch, out),
             Which::Judge { .. } => judge(input, out),
             Which::Launch(launch) => return launch.run(out),
         };
@@ -231,18 +234,31 @@ fn say(out: &mut impl Write, said: &Said) -> io::Result<()> {
 
 /// Enters the world, starts the judge in it, and sweeps up what it leaves.
 /// Standard input and output pass through.
-fn room(isolation: Isolation, probe: bool) -> io::Result<()> {
-    // When the class is stopped, so is this, and with it all below.
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
+fn room(isolation: Isolation, probe: Option<&Path>) -> io::Result<()> {
     prctl::set_child_subreaper(true)?;
     let program = std::env::current_exe()?;
     isolation.enter()?;
+    // The class asks it to end, and so does the kernel when the class is gone:
+    // then all below is ended first. No thread could wait for that: what has
+    // unshared its processes can start none.
+    let mut news = SigSet::from(Signal::SIGTERM);
+    news.add(Signal::SIGCHLD);
+    news.thread_block()?;
+    prctl::set_pdeathsig(Signal::SIGTERM)?;
     let mut command = Command::new(program);
     command.args(["grade-step", "judge", name(isolation)]);
-    if probe {
-        command.arg("--probe");
+    if let Some(scratch) = probe {
+        command.arg("--probe").arg(scratch);
     }
-    let status = command.spawn()?.wait()?;
+    let mut judge = command.spawn()?;
+    let status = loop {
+        if let Some(status) = judge.try_wait()? {
+            break status;
+        }
+        if news.wait()? == Signal::SIGTERM {
+            judge.kill()?;
+        }
+    };
     sweep();
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("the judge ended: {status}"))) }
 }
@@ -272,15 +288,12 @@ fn sweep() {
     }
 }
 
-fn probe(isolation: Isolation, out: &mut impl Write) -> io::Result<()> {
-    let scratch = tempfile::tempdir()?;
-    isolation.furnish(scratch.path(), |_| Ok(()))?;
+fn probe(isolation: Isolation, scratch: &Path, out: &mut impl Write) -> io::Result<()> {
+    isolation.furnish(scratch, |_| Ok(()))?;
     if isolation.has_network() {
         network::enter_new()?;
     }
-    say(out, &Said::Possible)?;
-    std::mem::forget(scratch); // under a layer by now: nothing of it is left
-    Ok(())
+    say(out, &Said::Possible)
 }
 
 fn judge(mut input: impl Read, out: &mut (impl Write + Send)) -> io::Result<()> {
@@ -316,13 +329,14 @@ pub fn listen(output: impl BufRead, mut heard: impl FnMut(Said)) {
     }
 }
 
-/// The command that judges in this world.
-pub fn command(isolation: Isolation, probe: bool) -> io::Result<Command> {
+/// The command that judges in this world, or only tries whether it can be had.
+pub fn command(isolation: Isolation, probe: Option<&Path>) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["grade-step", "room", name(isolation)]);
-    if probe {
-        command.arg("--probe");
+    if let Some(scratch) = probe {
+        command.arg("--probe").arg(scratch);
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Ctrl-C is for the class, which ends its judges in order.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     Ok(command)
 }

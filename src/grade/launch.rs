@@ -14,6 +14,7 @@ use std::thread;
 
 use caps::{CapSet, Capability};
 use nix::sys::prctl;
+use nix::sys::signal::SigSet;
 use nix::unistd::setsid;
 use rlimit::Resource;
 
@@ -66,6 +67,9 @@ impl Launch {
         // controlling terminal.
         let terminal = OpenOptions::new().read(true).write(true).open(&self.terminal)?;
         self.restrict()?;
+        // The class leaves signals to one thread of its own, and its children
+        // inherit that.
+        SigSet::empty().thread_set_mask()?;
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]);
         let again = |terminal: &File| terminal.try_clone();

@@ -26,6 +26,7 @@ pub mod exam;
 pub mod files;
 pub mod isolation;
 pub mod judge;
+pub mod kept;
 pub mod launch;
 pub mod network;
 pub mod patience;
@@ -33,23 +34,30 @@ pub mod peer;
 pub mod ports;
 pub mod proc;
 pub mod program;
+pub mod progress;
 pub mod ready;
 pub mod relay;
+pub mod result;
+pub mod sitting;
 pub mod submission;
 pub mod suites;
 pub mod terminal;
 pub mod transcript;
 pub mod trial;
+pub mod watch;
 pub mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Attempt, Error, Result, Status};
+use crate::net::stop::Stop;
 
-use self::class::{Class, Report};
+use self::class::{Class, Entry};
 use self::isolation::Isolation;
+use self::kept::Kept;
 use self::report::Style;
+use self::result::Report;
 use self::submission::Submission;
 
 /// Grade a program, or a class of them.
@@ -88,6 +96,9 @@ pub struct Args {
     /// Grade again whenever a file of the folder changes
     #[arg(long)]
     watch: bool,
+    /// Keep each result in this file as it comes, and grade only what it does not hold yet: a run that was cut short goes on
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    resume: Option<PathBuf>,
     /// How far the programs are kept apart from the rest: as far as the system allows, unless told
     #[arg(long, value_name = "HOW")]
     isolation: Option<Isolation>,
@@ -103,10 +114,22 @@ pub struct Desk<'a> {
     pub color: bool,
     /// No progress.
     pub quiet: bool,
+    /// The width of the window that standard output is, if it is one.
+    pub columns: Option<usize>,
+    /// Whether standard error is a terminal, whose last line can be rewritten.
+    pub live: bool,
     /// Standard output.
     pub out: &'a (dyn Fn(&str) + Sync),
     /// Standard error, for progress.
     pub aside: &'a (dyn Fn(&str) + Sync),
+    /// Ctrl-C.
+    pub stop: Stop,
+}
+
+impl Desk<'_> {
+    fn style(&self) -> Style {
+        Style { color: self.color, columns: self.columns }
+    }
 }
 
 impl Args {
@@ -118,27 +141,66 @@ impl Args {
         if self.list {
             return self.show_checks(desk);
         }
-        let class = self.class(desk)?;
+        desk.stop.arm();
+        if self.watch {
+            return self.watch(desk);
+        }
+        let class = self.class(self.entries()?)?;
         self.files.examine(class.submissions.len())?;
-        loop {
-            let reports = class.grade(desk);
-            self.show(desk, &reports)?;
-            if !self.watch {
-                return class.status(&reports);
+        let reports = class.grade(desk);
+        self.show(desk, &reports)?;
+        let status = class.status(&reports);
+        match status {
+            // It is in the submission's object: a second one would be for nobody.
+            Err(error) if desk.json && reports.len() == 1 => {
+                let (message, why, next) = (error.message(), error.why(), error.try_next());
+                (desk.aside)(&format!("error: {message}\n  why: {why}\n  try: {next}\n"));
+                Ok(Status::CannotAsk)
             }
-            let again = class.wait_for_a_change();
-            (desk.aside)(&format!("\n{} has changed: once more\n", again.display()));
+            status => status,
+        }
+    }
+
+    /// Grades, and again after each save, until Ctrl-C.
+    fn watch(&self, desk: &Desk<'_>) -> Result<Status> {
+        loop {
+            // Before, so that a save meanwhile counts; and read anew, since
+            // netlab.toml may be what is saved.
+            let entries = self.entries()?;
+            let seen = watch::Snapshot::of(&entries);
+            let class = self.class(entries)?;
+            self.files.examine(class.submissions.len())?;
+            let reports = class.grade(desk);
+            if desk.stop.is_asked() {
+                return Ok(Status::Done);
+            }
+            self.show(desk, &reports)?;
+            if !desk.quiet {
+                (desk.aside)("\nsave a file to grade it again, Ctrl-C to end\n");
+            }
+            let Some(changed) = seen.wait(|| watch::Snapshot::of(&class.submissions), &desk.stop) else {
+                return Ok(Status::Done);
+            };
+            (desk.aside)(&format!("\n{}\n\n", watch::words(&changed)));
         }
     }
 
     fn show(&self, desk: &Desk<'_>, reports: &[Report]) -> Result<()> {
-        let style = Style { color: desk.color };
+        // Of a folder that says nothing there is nothing to show but its error,
+        // which comes.
+        let is_unread =
+            !self.watch && matches!(reports, [report] if report.checks.is_empty() && report.error.is_some());
+        if self.files.annotates() {
+            (desk.aside)(&report::github::annotations(reports));
+        }
         if self.files.tap {
             (desk.out)(&report::tap::page(reports));
         } else if desk.json {
             reports.iter().for_each(|report| (desk.out)(&format!("{}\n", report::json::object(report))));
-        } else {
-            (desk.out)(&report::text::page(reports, style));
+        } else if !is_unread {
+            let page = report::text::page(reports, desk.style());
+            let is_fenced = self.files.annotates();
+            (desk.out)(&if is_fenced { report::github::fenced(&page)? } else { page });
         }
         self.files.write(reports)
     }
@@ -157,7 +219,7 @@ impl Args {
             let page = if desk.json {
                 report::json::checks(lab, &self.only)
             } else {
-                report::text::checks(lab, &self.only, Style { color: desk.color })
+                report::text::checks(lab, &self.only, desk.style())
             };
             (desk.out)(&page);
         }
@@ -165,33 +227,38 @@ impl Args {
     }
 
     /// What is to be graded.
-    fn class(&self, desk: &Desk<'_>) -> Result<Class> {
-        let submissions = match self.lab() {
+    fn entries(&self) -> Result<Vec<Entry>> {
+        let mut entries = match self.lab() {
             Some(lab) if self.server.is_some() || self.client.is_some() => vec![Ok(self.of_the_command_line(lab)?)],
             Some(lab) => vec![Ok(self.of_the_folder(lab)?)],
             None if self.what.is_empty() => return Err(nothing_to_grade("the command line")),
             None if self.server.is_some() || self.client.is_some() => return Err(no_lab(&self.what[0])),
             None => self.of_folders()?,
         };
-        self.known_checks(&submissions)?;
-        let isolation = class::strongest(self.isolation, desk)?;
-        let seed = match self.seed {
+        self.known_checks(&entries)?;
+        class::name_apart(&mut entries);
+        Ok(entries)
+    }
+
+    /// And how.
+    fn class(&self, submissions: Vec<Entry>) -> Result<Class> {
+        let kept = self.resume.as_deref().map(Kept::open).transpose()?;
+        let seed = match self.seed.or_else(|| kept.as_ref().and_then(Kept::seed)) {
             Some(seed) => seed,
             None => getrandom::u32()
                 .map(u64::from)
                 .map_err(|cause| Error::other(Attempt::Read, "a random seed", cause.to_string()).unasked())?,
         };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        let jobs = self.jobs.unwrap_or(processors).max(1);
-        let dir_named = self.lab().is_none() || self.dir.as_os_str() != ".";
         Ok(Class {
             submissions,
-            isolation,
+            isolation: class::strongest(self.isolation)?,
             seed,
-            jobs,
+            jobs: self.jobs.unwrap_or(processors).max(1),
             only: self.only.clone(),
-            dir_named,
+            dir_named: self.lab().is_none() || self.dir.as_os_str() != ".",
             longest: Duration::from_secs(1200),
+            kept,
         })
     }
 
@@ -233,7 +300,7 @@ impl Args {
         }
     }
 
-    fn of_folders(&self) -> Result<Vec<class::Entry>> {
+    fn of_folders(&self) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for what in &self.what {
             let dir = PathBuf::from(what);
@@ -251,25 +318,15 @@ impl Args {
             }
             entries.extend(folders.iter().map(|folder| class::read(folder)));
         }
-        // One alone that cannot be read: nothing can be graded.
-        match <[class::Entry; 1]>::try_from(entries) {
-            Ok([Err(unread)]) => Err(unread.1),
-            Ok([only]) => Ok(vec![only]),
-            Err(entries) => Ok(entries),
-        }
+        Ok(entries)
     }
 
     /// `--only` with a name that no check has is a mistake, not an empty
     /// success; and so is a lab that has no checks for what was given.
-    fn known_checks(&self, submissions: &[class::Entry]) -> Result<()> {
+    fn known_checks(&self, submissions: &[Entry]) -> Result<()> {
         for submission in submissions.iter().flatten() {
-            if suites::labs().all(|lab| lab != submission.lab) {
-                if submissions.len() == 1 {
-                    return Err(no_lab(&submission.lab));
-                }
-                continue;
-            }
-            if !suites::checks(submission, &self.only).is_empty() || submissions.len() > 1 {
+            let is_known = suites::labs().any(|lab| lab == submission.lab);
+            if !is_known || !suites::checks(submission, &self.only).is_empty() || submissions.len() > 1 {
                 continue;
             }
             let cause = if self.only.is_empty() {

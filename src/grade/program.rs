@@ -25,15 +25,22 @@ const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// Between looks that have to agree.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
-/// The most memory of all its processes.
-const MAX_MEMORY: u64 = 2 << 30;
+/// The most memory of all its processes: Java needs a fifth of it, and a
+/// failure is repeated three times at once.
+const MAX_MEMORY: u64 = 1 << 30;
 
 /// The most processes. A process for each of 20 clients is far under it.
 const MAX_PROCESSES: usize = 300;
 
+/// A process for each client and some more.
+const MANY_PROCESSES: usize = 40;
+
 /// The most that it may print: a server that prints all that it echoes, each
 /// byte as an escape, is under it.
 const MAX_OUTPUT: u64 = 64 << 20;
+
+/// What is said of a program whose check is over.
+const ENDED: &str = "is ended by the grader";
 
 /// How long the processes of an ended program may take to vanish.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -91,12 +98,16 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         transcript.word(start.name, format!("started: {}", start.words.join(" ")));
         let mut child = command.spawn()?;
-        let ended = Arc::new(Mutex::new(None));
+        let (ended, watch) = (Arc::new(Mutex::new(None)), Arc::<Watch>::default());
         if let Some(output) = child.stdout.take() {
             let (ended, name, transcript) = (ended.clone(), start.name.to_owned(), transcript.clone());
-            thread::Builder::new()
-                .name("ending".into())
-                .spawn(move || await_ending(output, &ended, &name, &transcript))?;
+            let watch = watch.clone();
+            thread::Builder::new().name("ending".into()).spawn(move || {
+                let status = await_ending(output);
+                let by_grader = watch.over.load(Ordering::Acquire);
+                transcript.word(&name, if by_grader { ENDED.to_owned() } else { ending(status) });
+                *locked(&ended) = Some(status);
+            })?;
         }
         let tree = Arc::new(Mutex::new(Tree::new(mark, child.id().cast_signed())));
         let program = Program {
@@ -106,7 +117,7 @@ impl Program {
             tree,
             child: Mutex::new(child),
             ended,
-            watch: Arc::default(),
+            watch,
         };
         program.start_watch()?;
         Ok(program)
@@ -210,12 +221,10 @@ impl Drop for Program {
 
 /// The launcher tells how the program ended; if it cannot, it was killed, and
 /// the program with it.
-fn await_ending(mut output: impl Read, ended: &Mutex<Option<ExitStatus>>, name: &str, transcript: &Transcript) {
+fn await_ending(mut output: impl Read) -> ExitStatus {
     let mut status = [0; 4];
     let raw = output.read_exact(&mut status).map_or(Signal::SIGKILL as i32, |()| i32::from_ne_bytes(status));
-    let status = ExitStatus::from_raw(raw);
-    transcript.word(name, ending(status));
-    *locked(ended) = Some(status);
+    ExitStatus::from_raw(raw)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -224,7 +233,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn too_much(processes: usize, memory: u64, printed: u64) -> Option<String> {
     if memory > MAX_MEMORY {
-        return Some(format!("used more than {} MiB of memory, and was ended", MAX_MEMORY >> 20));
+        let who = match processes {
+            0..=MANY_PROCESSES => "used".to_owned(),
+            many => format!("started {many} processes, which used"),
+        };
+        return Some(format!("{who} more than {} MiB of memory, and was ended", MAX_MEMORY >> 20));
     }
     if processes > MAX_PROCESSES {
         return Some(format!("started more than {MAX_PROCESSES} processes, and was ended"));

@@ -32,12 +32,52 @@ impl Lines {
     }
 }
 
+/// A path on its way to another process: a folder's name may be any bytes but
+/// zero and `/`, and JSON knows text alone.
+pub mod bytes_of_path {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// As a list of its bytes, where it is no text.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        match path.to_str() {
+            Some(text) => text.serialize(serializer),
+            None => path.as_os_str().as_bytes().serialize(serializer),
+        }
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Sent {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+
+    /// From either.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        Ok(match Sent::deserialize(deserializer)? {
+            Sent::Text(text) => text.into(),
+            Sent::Bytes(bytes) => OsString::from_vec(bytes).into(),
+        })
+    }
+}
+
 /// What is graded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Submission {
     /// The folder's name, or the lab's.
     pub name: String,
     /// The folder.
+    #[serde(with = "bytes_of_path")]
     pub dir: PathBuf,
     /// The lab.
     pub lab: String,
@@ -86,7 +126,7 @@ impl Submission {
     /// # Errors
     /// It does not say what is needed.
     pub fn parse(text: &str, dir: &Path, shown: &str) -> Result<Submission> {
-        let toml: Toml = toml::from_str(text).map_err(|cause| wrong(shown, cause.to_string().trim()))?;
+        let toml: Toml = toml::from_str(text).map_err(|cause| wrong(shown, &misread(text, &cause)))?;
         let name = dir.canonicalize().ok().and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
         let submission = Submission {
             name: name.unwrap_or_else(|| dir.display().to_string()),
@@ -116,6 +156,18 @@ impl Submission {
             }
         }
         Ok(self)
+    }
+}
+
+/// On one line: which, and what is wrong with it.
+fn misread(text: &str, cause: &toml::de::Error) -> String {
+    let message = cause.message().lines().next().unwrap_or_default();
+    match cause.span() {
+        Some(span) => {
+            let line = text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
+            format!("line {line}: {message}")
+        }
+        None => message.to_owned(),
     }
 }
 

@@ -69,7 +69,12 @@ impl Collected {
 
 /// Waits for a child's end, and ends it when that takes too long.
 pub fn wait(child: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + DEADLINE;
+    wait_within(DEADLINE, child)
+}
+
+/// The same, for what may take longer.
+pub fn wait_within(patience: Duration, child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
@@ -77,7 +82,7 @@ pub fn wait(child: &mut Child) -> ExitStatus {
         if Instant::now() > deadline {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("the program did not end within {DEADLINE:?}");
+            panic!("the program did not end within {patience:?}");
         }
         thread::sleep(Duration::from_millis(1)); // waitpid(2) has no timeout
     }
@@ -147,7 +152,12 @@ pub fn run_on<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(input: &[u8], args: I)
 }
 
 /// Runs any program to its end on `input`, both its outputs read meanwhile.
-pub fn run_command(mut command: Command, input: &[u8]) -> Run {
+pub fn run_command(command: Command, input: &[u8]) -> Run {
+    run_within(DEADLINE, command, input)
+}
+
+/// The same, for what may take longer.
+pub fn run_within(patience: Duration, mut command: Command, input: &[u8]) -> Run {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stdout = Collected::of(child.stdout.take().unwrap());
@@ -156,7 +166,7 @@ pub fn run_command(mut command: Command, input: &[u8]) -> Run {
     let input = input.to_vec();
     // A program may end without reading all its input.
     let writer = thread::spawn(move || drop(stdin.write_all(&input)));
-    let status = wait(&mut child);
+    let status = wait_within(patience, &mut child);
     writer.join().unwrap();
     let bytes = stdout.finish();
     let stdout = String::from_utf8_lossy(&bytes).into_owned();

@@ -1,6 +1,6 @@
 //! A table (RFC 4180): a row for each submission, a column for each check.
 
-use crate::grade::class::Report;
+use crate::grade::result::Report;
 
 /// The whole file.
 pub fn page(reports: &[Report]) -> String {
@@ -44,7 +44,8 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 /// In quotes where needed. A folder's name is its owner's choice, and a
 /// spreadsheet runs what begins with `=`: it is made text.
 fn quoted(cell: &str) -> String {
-    let cell = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
+    let cell =
+        if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell.to_owned() };
     if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
@@ -54,9 +55,13 @@ mod tests {
 
     #[test]
     fn a_cell_is_neither_split_nor_run() {
-        for (cell, written) in
-            [("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""), ("=1+1", "'=1+1"), ("plain", "plain")]
-        {
+        for (cell, written) in [
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("\n=1", "\"'\n=1\""),
+            ("plain", "plain"),
+        ] {
             assert_eq!(quoted(cell), written);
         }
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::evidence;
 use crate::grade::check::{Graded, Verdict};
-use crate::grade::class::Report;
+use crate::grade::result::Report;
 
 /// The file of the one submission.
 pub fn page(reports: &[Report]) -> String {
@@ -12,7 +12,7 @@ pub fn page(reports: &[Report]) -> String {
     let tests: Vec<Value> = report.checks.iter().enumerate().map(|(at, check)| test(at + 1, check)).collect();
     let mut output =
         format!("{}: {} of {} points, seed {}", report.lab, report.score(), report.max_score(), report.seed);
-    for more in [report.error.as_deref(), report.weakness].into_iter().flatten() {
+    for more in [report.error.as_deref(), report.weakness()].into_iter().flatten() {
         output.push_str(&format!("\n{more}"));
     }
     let page = json!({

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::grade::class::Report;
+use crate::grade::result::Report;
 use crate::grade::suites;
 
 /// A submission's object, on one line.
@@ -15,9 +15,10 @@ pub fn object(report: &Report) -> Value {
         "seed": report.seed,
         "checks": report.checks,
         "name": report.name,
+        "folder": report.dir.display().to_string(),
         "elapsed_s": (report.elapsed.as_secs_f64() * 1e3).round() / 1e3,
     });
-    if let Some(weakness) = report.weakness {
+    if let Some(weakness) = report.weakness() {
         object["weaker"] = weakness.into();
     }
     if let Some(error) = &report.error {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::{escaped, evidence};
 use crate::grade::check::{Graded, Verdict};
-use crate::grade::class::Report;
+use crate::grade::result::Report;
 
 /// The whole file.
 pub fn page(reports: &[Report]) -> String {

@@ -2,6 +2,7 @@
 //! Each renderer makes text; who prints it is not its affair.
 
 pub mod csv;
+pub mod github;
 pub mod gradescope;
 pub mod html;
 pub mod json;
@@ -14,13 +15,15 @@ use std::path::{Path, PathBuf};
 use crate::error::{Attempt, Error, Result};
 
 use super::check::{Graded, Verdict};
-use super::class::Report;
+use super::result::Report;
 
 /// How text looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     /// In colours.
     pub color: bool,
+    /// The window's width, where there is one.
+    pub columns: Option<usize>,
 }
 
 /// Where else results go.
@@ -36,6 +39,9 @@ pub struct Files {
     /// Gradescope's results.json, of one submission
     #[arg(long, value_name = "FILE")]
     gradescope: Option<PathBuf>,
+    /// Annotations for GitHub Actions, on standard error: each failure at its file. On by itself where GITHUB_ACTIONS is set
+    #[arg(long)]
+    github: bool,
     /// A table, a row for each submission
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -56,6 +62,11 @@ impl Files {
             (&self.html, html::page),
         ];
         all.into_iter().filter_map(|(path, render)| Some((path.as_deref()?, render)))
+    }
+
+    /// Whether GitHub is to be told.
+    pub fn annotates(&self) -> bool {
+        self.github || std::env::var_os("GITHUB_ACTIONS").is_some_and(|set| set == "true")
     }
 
     /// Whether they can be written, before an hour is spent on grading.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::grade::check::{Graded, Verdict};
-use crate::grade::class::Report;
+use crate::grade::result::Report;
 
 /// All submissions as one stream of points.
 pub fn page(reports: &[Report]) -> String {
