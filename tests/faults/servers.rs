@@ -84,14 +84,17 @@ pub fn start(trial: &Trial, command: std::process::Command) -> Option<Server> {
 
 /// The same for one that was started by hand.
 pub fn ready(trial: &Trial, mut running: Running) -> Option<Server> {
-    match running.next_line().map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap()) {
-        Some(event) if event["event"] == "listening" => Some(Server::ready(running, event)),
-        _ => {
-            assert!(!trial.passes() && trial.has_struck(), "it does not listen: {}", running.stderr_so_far());
-            says_why_not(&running.wait());
-            None
+    while let Some(line) = running.next_line() {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        match event["event"].as_str().unwrap() {
+            "listening" => return Some(Server::ready(running, event)),
+            "notice" => {} // of the certificate
+            _ => break,
         }
     }
+    assert!(!trial.passes() && trial.has_struck(), "it does not listen: {}", running.stderr_so_far());
+    says_why_not(&running.wait());
+    None
 }
 
 /// Exit 1, or 2 where its input could not be read, and an error in its three parts.
