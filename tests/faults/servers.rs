@@ -84,12 +84,10 @@ pub fn start(trial: &Trial, command: std::process::Command) -> Option<Server> {
 
 /// The same for one that was started by hand.
 pub fn ready(trial: &Trial, mut running: Running) -> Option<Server> {
-    while let Some(line) = running.next_line() {
+    if let Some(line) = running.next_line() {
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
-        match event["event"].as_str().unwrap() {
-            "listening" => return Some(Server::ready(running, event)),
-            "notice" => {} // of the certificate
-            _ => break,
+        if event["event"] == "listening" {
+            return Some(Server::ready(running, event));
         }
     }
     assert!(!trial.passes() && trial.has_struck(), "it does not listen: {}", running.stderr_so_far());
