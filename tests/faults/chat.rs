@@ -7,8 +7,8 @@ use std::path::Path;
 use super::clients::ends_well_or_says_why;
 use super::servers::{ends_in_order, start};
 use super::support::run_command;
-use super::trial::every_call_fails_once;
-use super::users::{ChatServer, Item, User, chat_in, fits, new_home, noise, sha256};
+use super::trial::{Trial, every_call_fails_once};
+use super::users::{Item, User, chat_in, fits, new_home, noise, sha256};
 
 const FILE: &str = "song.ogg";
 const FILE_BYTES: usize = 100_000;
@@ -99,10 +99,11 @@ fn gets_the_file(bob: &mut User) -> Option<()> {
 pub fn asks(args: &[&str]) {
     let home = new_home();
     share(home.path());
-    let server = ChatServer::in_home(home, args);
+    let serve = [&["server", "127.0.0.1:0", "--json", "--shared", "shared"], args].concat();
+    let server = start(&Trial::new(None), chat_in(home.path(), &serve)).expect("nothing fails there");
     every_call_fails_once(&format!("chat client {}", args.join(" ")), |trial| {
         let home = new_home();
-        let address = format!("127.0.0.1:{}", server.port());
+        let address = server.at_text();
         let args = [&["client", "carol", &address][..], args].concat();
         let input = format!("hello\n/msg carol psst\n/get {FILE}\n");
         let run = run_command(trial.on(chat_in(home.path(), &args)), input.as_bytes());

@@ -90,11 +90,9 @@ pub fn joins() {
             let _ = std::io::Write::write_all(member.running.child.stdin.as_mut().unwrap(), b"hello\n");
             is_there = hears(&mut member, &to, b"bob: bye");
         }
-        if is_there {
-            return ends_in_order(member);
-        }
-        let run = member.wait();
+        // Whose keyboard could not be read goes on listening, and says so.
+        let run = if is_there { member.stop() } else { member.wait() };
         ends_well_or_says_why(trial, &run);
-        assert_eq!(run.code(), 1, "{run:#?}");
+        assert!(is_there || run.code() != 0, "{run:#?}");
     });
 }

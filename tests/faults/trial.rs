@@ -66,7 +66,8 @@ pub struct Trial {
 }
 
 impl Trial {
-    fn new(fault: Option<Fault>) -> Trial {
+    /// A run of its own, with this fault or without any.
+    pub fn new(fault: Option<Fault>) -> Trial {
         Trial { fault, log: tempfile::tempdir().unwrap() }
     }
 

@@ -78,13 +78,13 @@ impl<R: Reception> Loops<R> {
             one.inboxes = inboxes.clone();
         }
         let mut first = loops.remove(0);
-        first.begin_deliveries();
         first.accept_from(PolledListener::new(listener)?)?;
         Ok(Loops { first, others: loops })
     }
 
     /// Serves until told to stop.
     pub fn serve(mut self) {
+        self.first.begin_deliveries();
         let others: Vec<_> = (2..).zip(self.others).filter_map(|(number, other)| spawn(number, other).ok()).collect();
         if R::CLIENTS_MEET {
             // Without the handlers, who dies of a signal dies without a word.

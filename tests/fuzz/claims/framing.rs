@@ -14,7 +14,7 @@ type Messages = Vec<Result<(Vec<u8>, LineEnd), ()>>;
 
 pub fn auto_framing_does_not_mind_how_bytes_are_cut(bytes: &[u8]) {
     let (stream, pieces) = Choices::of(bytes).stream_in_pieces();
-    let whole = framed(&[stream.clone()]);
+    let whole = framed(std::slice::from_ref(&stream));
     assert_eq!(framed(&pieces), whole);
     let is_overlong = whole.last().is_some_and(Result::is_err);
     let sum: Vec<u8> = whole.iter().flatten().flat_map(|(text, end)| [text, end.bytes()].concat()).collect();

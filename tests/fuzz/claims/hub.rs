@@ -165,17 +165,17 @@ impl Stage {
                 self.hub.left(number, Reason::Reset);
                 self.model.left(number);
             }
-            3..=6 => self.take_name(number, *choices.one::<&str>(&NAMES)),
+            3..=6 => self.take_name(number, choices.one::<&str>(&NAMES)),
             7 | 8 => self.say_by_mode(number, choices),
             9 => self.say(number, choices),
             10 => self.message(number, choices),
-            11 => self.speak_to(number, *choices.one::<&str>(&NAMES)),
+            11 => self.speak_to(number, choices.one::<&str>(&NAMES)),
             12 => self.ask(number, "/all"),
             13 => self.ask(number, ["/who", "/rooms", "/help"][choices.below(3)]),
-            14 | 15 => self.change_room(number, *choices.one::<&str>(&ROOMS)),
+            14 | 15 => self.change_room(number, choices.one::<&str>(&ROOMS)),
             16 => self.files(number, choices),
-            17 => self.kick(number, *choices.one::<&str>(&NAMES)),
-            18 => self.mute(number, *choices.one::<&str>(&NAMES), choices.below(2) == 0),
+            17 => self.kick(number, choices.one::<&str>(&NAMES)),
+            18 => self.mute(number, choices.one::<&str>(&NAMES), choices.below(2) == 0),
             19 => self.quit(number, choices),
             20 => self.console(choices),
             21 => self.mistake(number, choices),
