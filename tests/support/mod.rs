@@ -353,6 +353,12 @@ impl Server {
         self.looked_at = 0;
     }
 
+    /// A signal, by its name without SIG.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        self.running.signal(name);
+    }
+
     /// SIGTERM, as `kill` and every service manager send it.
     #[cfg(unix)]
     pub fn stop(self) -> Run {
