@@ -34,13 +34,15 @@ use slab::Slab;
 
 use self::connection::{Connection, Wire};
 use self::delivery::Mail;
-use self::inbox::{Inbox, deal, lock};
+use self::inbox::{Inbox, LOAD_IS_KNOWN, deal, lock};
 use self::load::Meter;
 use super::blocking::reason_of;
-use super::books::Books;
+use super::books::{Books, Tally};
 use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
 use crate::net::last_words::{self, Speech};
+#[cfg(target_os = "linux")]
+use crate::net::polled::SignalPipe;
 use crate::net::polled::{PolledListener, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
 use crate::net::tls::{Channel, ServerTls};
@@ -56,6 +58,8 @@ const ACCEPTS_PER_TURN: usize = 256;
 
 const LISTENER: Token = Token(usize::MAX);
 const INBOX: Token = Token(usize::MAX - 1);
+#[cfg(target_os = "linux")]
+const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// Serves until told to stop.
 pub fn serve<R: Reception>(
@@ -75,9 +79,17 @@ pub fn serve<R: Reception>(
         one.inboxes = inboxes.clone();
     }
     let mut first = loops.remove(0);
+    #[cfg(target_os = "linux")]
+    let _signals = match first.books.host.stop.looks_itself() {
+        true => Some(SignalPipe::new(first.poll.registry(), SIGNALS)?),
+        false => None,
+    };
+    first.others = Others::Waiting(loops);
+    if !LOAD_IS_KNOWN {
+        first.others.start();
+    }
     first.begin_deliveries();
     first.accept_from(PolledListener::new(listener)?)?;
-    let others: Vec<_> = (2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect();
     if R::CLIENTS_MEET {
         // Without the handlers, who dies of a signal dies without a word.
         let _ = last_words::arm();
@@ -86,10 +98,33 @@ pub fn serve<R: Reception>(
         last_words::say("an error in its code");
         resume_unwind(panic);
     }
-    for other in others {
-        let _ = other.join(); // a loop does not panic: sessions' panics are caught
-    }
+    first.others.join();
     Ok(())
+}
+
+/// The loops beside the first, and their threads: none is started before it
+/// has something to do. In a process of one thread each call on a socket costs
+/// a little less, since nobody else can close the descriptor meanwhile.
+enum Others<R: Reception> {
+    Waiting(Vec<Loop<R>>),
+    Running(Vec<thread::JoinHandle<()>>),
+}
+
+impl<R: Reception> Others<R> {
+    fn start(&mut self) {
+        if let Others::Waiting(loops) = self {
+            let loops = std::mem::take(loops);
+            *self = Others::Running((2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect());
+        }
+    }
+
+    fn join(self) {
+        if let Others::Running(threads) = self {
+            for thread in threads {
+                let _ = thread.join(); // a loop does not panic: sessions' panics are caught
+            }
+        }
+    }
 }
 
 fn spawn<R: Reception>(number: usize, mut other: Loop<R>) -> io::Result<thread::JoinHandle<()>> {
@@ -113,6 +148,8 @@ struct Loop<R: Reception> {
     inbox: Arc<Inbox<R::Session>>,
     /// All loops' inboxes, this one's included.
     inboxes: Vec<Arc<Inbox<R::Session>>>,
+    /// What the first loop starts when it has too much to do.
+    others: Others<R>,
     meter: Meter,
     accepting: Option<Accepting>,
     connections: Slab<Connection<R::Session>>,
@@ -123,6 +160,7 @@ struct Loop<R: Reception> {
     out: Outbox,
     stopped_at: Option<Instant>,
     mail: Mail,
+    tally: Tally,
 }
 
 impl<R: Reception> Loop<R> {
@@ -138,6 +176,7 @@ impl<R: Reception> Loop<R> {
             poll,
             inbox,
             inboxes: Vec::new(),
+            others: Others::Waiting(Vec::new()),
             meter: Meter::new(),
             accepting: None,
             connections: Slab::new(),
@@ -147,6 +186,7 @@ impl<R: Reception> Loop<R> {
             out: Outbox::new(),
             stopped_at: None,
             mail: Mail::default(),
+            tally: Tally::default(),
         })
     }
 
@@ -164,7 +204,7 @@ impl<R: Reception> Loop<R> {
             // Worth a word in a trace only where there is something to wait for.
             let trace = if self.is_idle() { Trace::off() } else { self.books.host.trace.clone() };
             match trace.wait("poll", || self.poll.poll(&mut events, timeout)) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return,
+                Err(error) if error.kind() != ErrorKind::Interrupted => break,
                 _ => {}
             }
             for event in &events {
@@ -175,7 +215,7 @@ impl<R: Reception> Loop<R> {
             self.take_timers();
             self.deliver();
             self.heed_stop();
-            if self.meter.is_overloaded() {
+            if self.inboxes.len() > 1 && self.meter.is_overloaded() {
                 self.give_away();
             }
         }
@@ -183,6 +223,7 @@ impl<R: Reception> Loop<R> {
         for key in self.keys() {
             self.remove(key, Reason::ServerStop);
         }
+        self.books.add(&self.tally);
     }
 
     fn keys(&self) -> Vec<usize> {
@@ -322,6 +363,7 @@ impl<R: Reception> Loop<R> {
 
     /// Moves clients to the loop that has fewest, half of what it has less.
     fn give_away(&mut self) {
+        self.others.start();
         let Some(least) = self.inboxes.iter().min_by_key(|inbox| inbox.load()).cloned() else { return };
         let surplus = self.connections.len().saturating_sub(least.load()) / 2;
         for key in self.keys().into_iter().take(surplus) {
@@ -354,7 +396,7 @@ impl<R: Reception> Loop<R> {
     }
 
     fn receive(&mut self, key: usize) {
-        let Loop { connections, buffer, books, .. } = self;
+        let Loop { connections, buffer, books, tally, .. } = self;
         let connection = &mut connections[key];
         let was_shaking_hands = connection.wire.is_handshaking();
         match connection.wire.recv(&connection.stream, buffer) {
@@ -363,7 +405,8 @@ impl<R: Reception> Loop<R> {
                 let is_short = got < buffer.len() && connection.wire.is_plain();
                 let drained = is_short && SHORT_READ_DRAINS && !connection.hung_up;
                 connection.readable = !drained;
-                books.received(&connection.client, &buffer[..got]);
+                tally.bytes_in += got as u64;
+                books.tell_received(&connection.client, &buffer[..got]);
                 if !connection.lingers {
                     self.call(key, |session, buffer, out| session.received(&buffer[..got], out));
                 }
@@ -430,7 +473,7 @@ impl<R: Reception> Loop<R> {
 
     /// Sends the outbox, or puts it behind what is pending.
     fn send(&mut self, key: usize) {
-        let Loop { connections, out, books, .. } = self;
+        let Loop { connections, out, books, tally, .. } = self;
         let connection = &mut connections[key];
         if out.bytes().is_empty() {
             return;
@@ -440,7 +483,8 @@ impl<R: Reception> Loop<R> {
             match connection.wire.send(&connection.stream, out.bytes()) {
                 Ok(count) => {
                     sent = count;
-                    books.sent(&connection.client, &out.bytes()[..sent]);
+                    tally.bytes_out += sent as u64;
+                    books.tell_sent(&connection.client, &out.bytes()[..sent]);
                 }
                 Err(error) if can_wait(&error) => {}
                 Err(error) => {
@@ -449,20 +493,26 @@ impl<R: Reception> Loop<R> {
                 }
             }
         }
-        connection.pending.push(Bytes::copy_from_slice(&out.bytes()[sent..]));
+        if sent < out.bytes().len() {
+            connection.pending.push(Bytes::copy_from_slice(&out.bytes()[sent..]));
+        }
         out.clear();
     }
 
     /// Sends what is pending. Says whether nothing is left.
     fn flush(&mut self, key: usize) -> bool {
-        let Loop { connections, books, mail, .. } = self;
+        let Loop { connections, books, mail, tally, .. } = self;
         let connection = &mut connections[key];
         while !connection.is_all_sent() {
             let Connection { pending, wire, stream, client, .. } = connection;
             let sent = match pending.is_empty() {
                 true => wire.flush(stream),
                 false => {
-                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), |bytes| books.sent(client, bytes))
+                    let sent = |bytes: &[u8]| {
+                        tally.bytes_out += bytes.len() as u64;
+                        books.tell_sent(client, bytes);
+                    };
+                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), sent)
                 }
             };
             match sent {
@@ -570,6 +620,7 @@ impl<R: Reception> Loop<R> {
     /// At a stop: no new clients, and each present one's session may say a
     /// last word.
     fn heed_stop(&mut self) {
+        self.books.host.stop.heed_signals();
         if self.stopped_at.is_some() || !self.books.host.stop.is_asked() {
             return;
         }
