@@ -49,19 +49,19 @@ pub(super) fn fd_of(socket: &socket2::Socket) -> Fd {
 
 /// `send(2)`: the system takes as many bytes as it has room for.
 pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
-    let span = trace.begin("send");
+    let Some(span) = trace.begin("send") else { return calls::send(socket, bytes) };
     let result = calls::send(socket, bytes);
-    trace.end(span, || Call::Send { fd: fd_of(socket), bytes }, count(&result));
+    trace.end(Some(span), || Call::Send { fd: fd_of(socket), bytes }, count(&result));
     result
 }
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
 pub(super) fn recv(socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
-    let span = trace.begin("recv");
+    let Some(span) = trace.begin("recv") else { return calls::recv(socket, buffer) };
     let result = calls::recv(socket, buffer);
     let got = *result.as_ref().unwrap_or(&0);
     let fd = fd_of(socket);
-    trace.end(span, || Call::Recv { fd, bytes: &buffer[..got], room: buffer.len() }, count(&result));
+    trace.end(Some(span), || Call::Recv { fd, bytes: &buffer[..got], room: buffer.len() }, count(&result));
     result
 }
 

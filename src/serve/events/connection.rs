@@ -131,6 +131,11 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Whether nothing has ended and nothing is to be done at a certain time.
+    pub fn just_goes_on(&self) -> bool {
+        !self.fin_received && self.closing.is_none() && self.deadline.is_none()
+    }
+
     /// Whether there is nothing more to say or to hear, and why.
     pub fn is_over(&self) -> Option<Reason> {
         if !self.fin_received || self.paused || !self.is_all_sent() {

@@ -503,6 +503,9 @@ impl<R: Reception> Loop<R> {
     fn flush(&mut self, key: usize) -> bool {
         let Loop { connections, books, mail, tally, .. } = self;
         let connection = &mut connections[key];
+        if connection.is_all_sent() && !connection.tells_when_sent {
+            return true; // the usual case
+        }
         while !connection.is_all_sent() {
             let Connection { pending, wire, stream, client, .. } = connection;
             let sent = match pending.is_empty() {
@@ -534,6 +537,9 @@ impl<R: Reception> Loop<R> {
     /// After a turn: closes what is done, and sets the timer.
     fn settle(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.just_goes_on() {
+            return; // the usual case
+        }
         if let Some(reason) = connection.is_over() {
             if !connection.wire.is_plain() {
                 let _ = connection.wire.send_fin(&connection.stream); // TLS has a goodbye of its own
