@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::sync::mpsc;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
@@ -71,7 +70,6 @@ impl Peer {
             .args(&self.command[1..])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .process_group(0) // so that those it starts end with it
             .spawn()
             .with_context(|| format!("cannot start {}", self.name))?;
         let stdout = child.stdout.take().context("stdout was not piped")?;
@@ -195,7 +193,9 @@ fn kib(process: u32, file: &str, label: &str) -> Result<f64> {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself; either way there is nothing left to do.
-        let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
+        for process in family(self.child.id()) {
+            let _ = kill(Pid::from_raw(process as i32), Signal::SIGKILL);
+        }
         let _ = self.child.wait();
     }
 }
