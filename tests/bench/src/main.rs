@@ -44,7 +44,7 @@ enum Command {
     /// Put a server that runs already under load: round trips in a closed loop
     Load(LoadArgs),
     /// Start servers turn by turn and set what they cost side by side
-    Compare(Compare),
+    Compare(Box<Compare>),
 }
 
 #[derive(Args)]
