@@ -135,6 +135,29 @@ fn a_udp_server_that_is_stopped(lab: &str) {
     assert_same(&strace, &run.stderr);
 }
 
+/// More at once than are received one by one: many in one call, then.
+fn a_udp_server_with_much_to_do(lab: &str) {
+    let Some(strace) = Strace::new() else { return };
+    let server = server(&strace, lab, &["--accept", "100"]);
+    let peers = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    for (number, peer) in (0..50).flat_map(|number| peers.iter().map(move |peer| (number, peer))) {
+        peer.send_to(format!("datagram {number}").as_bytes(), server.addr()).unwrap();
+    }
+    for peer in &peers {
+        peer.set_read_timeout(Some(DEADLINE)).unwrap();
+        (0..50).for_each(|_| assert!(peer.recv_from(&mut [0; 1000]).is_ok()));
+    }
+    let run = server.wait().succeeded();
+    assert!(run.stderr.contains("recvmmsg"), "{}", run.stderr);
+    assert_same(&strace, &run.stderr);
+}
+
+#[test]
+fn many_datagrams_in_one_call_show_as_strace_sees_them() {
+    a_udp_server_with_much_to_do("udp-echo");
+    a_udp_server_with_much_to_do("udp-info");
+}
+
 #[test]
 fn a_udp_echo_servers_trace_shows_what_strace_sees() {
     a_udp_server("udp-echo");

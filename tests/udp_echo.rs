@@ -52,6 +52,53 @@ fn each_datagram_comes_back_once_to_its_sender_from_the_servers_port() {
     }
 }
 
+/// What a socket receives, until it has got so many.
+fn receive_all(socket: &UdpSocket, count: usize, server: SocketAddr) -> Vec<Vec<u8>> {
+    let received = (0..count).map(|_| {
+        let (datagram, from) = receive(socket);
+        assert_eq!(from, server);
+        datagram
+    });
+    let mut received: Vec<_> = received.collect();
+    received.sort(); // no network keeps datagrams in order, though this one mostly does
+    received
+}
+
+/// A server that is stopped while they are sent finds them all waiting, and takes
+/// many in one call.
+#[test]
+fn datagrams_that_wait_together_come_back_each_to_its_own_sender() {
+    let server = Server::start(LAB, &["--trace"]);
+    let sockets = [(); 4].map(|()| socket());
+    server.signal("STOP");
+    // Equal lengths and others, an empty one, long ones: 160 fit into the queue.
+    let datagrams = |sender: usize| {
+        let lengths = (0..40).map(|number| [64, 64, 64, 100, 0, 1300][number % 6]);
+        let mut datagrams: Vec<Vec<u8>> = lengths.map(|length| vec![b'a' + sender as u8; length]).collect();
+        for (number, datagram) in datagrams.iter_mut().enumerate().filter(|(_, datagram)| !datagram.is_empty()) {
+            datagram[0] = number as u8;
+        }
+        datagrams
+    };
+    for number in 0..40 {
+        for (sender, socket) in sockets.iter().enumerate() {
+            socket.send_to(&datagrams(sender)[number], server.addr()).unwrap();
+        }
+    }
+    server.signal("CONT");
+    for (sender, socket) in sockets.iter().enumerate() {
+        let mut sent = datagrams(sender);
+        sent.sort();
+        assert_eq!(receive_all(socket, 40, server.addr()), sent);
+    }
+    let run = server.stops_in_order();
+    if cfg!(target_os = "linux") {
+        let made = |call: &str| run.stderr.contains(&format!("\"call\":\"{call}\""));
+        assert!(made("recvmmsg") && made("sendmsg"), "{}", run.stderr);
+    }
+    assert_eq!(run.event("summary")["clients"], 4);
+}
+
 #[test]
 fn every_size_from_0_to_65507_comes_back_whole() {
     let server = server();

@@ -60,6 +60,13 @@ impl Facts {
                 self.sends += 1;
             }
             (Call::Recv { .. } | Call::RecvFrom { .. }, Some(got)) => self.learn_received(got),
+            (Call::RecvMmsg { datagrams, .. }, Some(_)) => {
+                datagrams.iter().for_each(|(bytes, _)| self.learn_received(bytes.len() as i64));
+            }
+            (Call::SendSegments { segments, .. }, Some(sent)) => {
+                self.sent += sent as u64;
+                self.sends += segments.len() as u64;
+            }
             (Call::Shutdown { how, .. }, Some(_)) => {
                 self.closes_first |= *how != "SHUT_RD" && !self.fin_received && !self.fin_sent;
                 self.fin_sent |= *how != "SHUT_RD";
@@ -108,6 +115,8 @@ pub fn fd_of(call: &Call<'_>, value: Option<i64>) -> Option<Fd> {
         | Call::Recv { fd, .. }
         | Call::SendTo { fd, .. }
         | Call::RecvFrom { fd, .. }
+        | Call::RecvMmsg { fd, .. }
+        | Call::SendSegments { fd, .. }
         | Call::Shutdown { fd, .. }
         | Call::Close { fd } => Some(*fd),
         Call::Sleep { .. } => None,
@@ -143,6 +152,14 @@ fn of_success(call: &Call<'_>, value: i64, facts: &Facts, elapsed: Duration) -> 
             "no datagram: another thread has ended the wait by shutdown".into()
         }
         Call::RecvFrom { from, .. } => received_from(value, *from),
+        Call::RecvMmsg { datagrams, .. } if datagrams.is_empty() => {
+            "no datagram: another thread has ended the wait by shutdown".into()
+        }
+        Call::RecvMmsg { most, .. } => received_many(value, *most),
+        Call::SendSegments { segments, .. } => format!(
+            "{} datagrams on their way: handed over in one piece, cut apart at the network's edge",
+            segments.len()
+        ),
         Call::Shutdown { how, .. } => shut(how, facts),
         Call::Close { .. } => closed(facts),
         Call::Sleep { time } if elapsed < *time => {
@@ -283,6 +300,13 @@ fn received_from(value: i64, from: Option<SocketAddr>) -> String {
     }
 }
 
+fn received_many(value: i64, most: usize) -> String {
+    match value {
+        1 => format!("one whole datagram: up to {most} were asked for in one call, no more was there"),
+        _ => format!("{value} whole datagrams with their senders, in one call instead of {value}"),
+    }
+}
+
 fn shut(how: &str, facts: &Facts) -> String {
     match how {
         _ if facts.listens => "no new clients: an accept that waits in another thread returns".into(),
@@ -362,6 +386,7 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
         (Call::Accept { .. }, InvalidInput) => "the listener was shut down: the server stops".into(),
         (Call::Accept { .. }, ConnectionAborted) => "the client gave up before it was accepted; the next one, please".into(),
         (Call::Accept { .. }, _) if is_too_many_files(error) => "no descriptor is left: the client waits in the backlog until one is free".into(),
+        (Call::SendSegments { .. }, _) => "this way cannot take datagrams together: they are sent one by one".into(),
         (Call::Recv { .. } | Call::RecvFrom { .. }, WouldBlock | TimedOut) => nothing_came(facts, elapsed),
         (Call::Recv { .. } | Call::RecvFrom { .. }, ConnectionReset) if facts.is_udp() => "an ICMP answer to an earlier datagram: its host has no socket on that port (Windows says so)".into(),
         (Call::Recv { .. } | Call::RecvFrom { .. }, ConnectionRefused) => "an ICMP answer to an earlier datagram: its host has no socket on that port (told to connected UDP sockets only)".into(),
@@ -427,7 +452,7 @@ pub fn of_waiting(call: &str) -> &'static str {
     match call {
         "accept" => "no client has come: the thread sleeps in the system, using no CPU",
         "recv" => "the peer has sent nothing: the thread sleeps in the system, using no CPU",
-        "recvfrom" => "no datagram has come: the thread sleeps in the system, using no CPU",
+        "recvfrom" | "recvmmsg" => "no datagram has come: the thread sleeps in the system, using no CPU",
         "connect" => "SYN was sent and nobody answers; the system sends it again, ever more rarely",
         "send" | "sendto" => "the peer does not read, and the buffers on the way are full",
         "sleep" => "asleep as asked; messages meanwhile wait in the socket's buffer",

@@ -5,13 +5,17 @@
 //! - [`socket`]: one socket and its calls, each traced by [`trace`], whose
 //!   words are in [`meaning`]; [`options`]: what socket2 has no method for;
 //!   `readiness`: waits that another thread can end, on every system
-//! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
+//! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`batch`]: many
+//!   datagrams in one call, [`calls`]: those that carry bytes; [`polled`]:
 //!   for the events model; [`tls`]: what makes a connection secret;
 //!   [`kernel`]: what the kernel counts on a socket
 //! - [`host`], [`stop`]: what a lab's end has from the machine it runs on;
-//!   [`last_words`]: what clients hear when it dies of a signal
+//!   [`signals`]: Ctrl-C without a thread; [`last_words`]: what clients hear when it dies of a signal
 
 pub mod addr;
+#[cfg(target_os = "linux")]
+pub mod batch;
+pub mod calls;
 pub mod descriptors;
 pub mod group;
 pub mod host;
@@ -22,6 +26,8 @@ pub mod meaning;
 pub mod options;
 pub mod polled;
 mod readiness;
+#[cfg(target_os = "linux")]
+pub mod signals;
 pub mod socket;
 pub mod stop;
 pub mod tcp;

@@ -19,6 +19,25 @@ use super::trace::{Call, Trace};
 /// answers", 9). On Windows mio wants to see that error.
 pub const SHORT_READ_DRAINS: bool = cfg!(unix);
 
+/// What a signal wakes a loop by, where no thread waits for signals: a pipe.
+#[cfg(target_os = "linux")]
+pub struct SignalPipe {
+    _receiver: mio::unix::pipe::Receiver,
+    _waiting: super::signals::Waiting,
+    _sender: mio::unix::pipe::Sender,
+}
+
+#[cfg(target_os = "linux")]
+impl SignalPipe {
+    /// Readable as `token` once a signal came. It is read no more than once, so
+    /// what is in it stays in it.
+    pub fn new(registry: &Registry, token: Token) -> io::Result<SignalPipe> {
+        let (sender, mut receiver) = mio::unix::pipe::new()?;
+        registry.register(&mut receiver, token, Interest::READABLE)?;
+        Ok(SignalPipe { _receiver: receiver, _waiting: super::signals::Waiting::on(&sender), _sender: sender })
+    }
+}
+
 /// A listener that does not block.
 pub struct PolledListener {
     inner: Option<mio::net::TcpListener>,

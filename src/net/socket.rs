@@ -4,7 +4,7 @@
 //! A library's `TcpListener::bind` would make four calls in one, setting
 //! SO_REUSEADDR and a backlog of its own unseen.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Type};
 
+use super::calls::{self, Origin};
 use super::host::Host;
 use super::readiness::{self, Readiness};
 use super::stop::{Interrupt, Stop};
@@ -34,7 +35,7 @@ pub struct Socket {
     proto: Proto,
     listens: bool,
     connected: AtomicBool,
-    trace: Trace,
+    pub(super) trace: Trace,
     stop: Stop,
     /// SO_RCVTIMEO as it is set, in microseconds; 0 for none.
     wait: AtomicU64,
@@ -57,16 +58,15 @@ pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io:
 }
 
 fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
-    let span = trace.begin("send");
-    let result = socket.send(bytes);
-    trace.end(span, || Call::Send { fd: fd_of(socket), bytes }, count(&result));
+    let Some(span) = trace.begin("send") else { return calls::send(socket, bytes) };
+    let result = calls::send(socket, bytes);
+    trace.end(Some(span), || Call::Send { fd: fd_of(socket), bytes }, count(&result));
     result
 }
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
 pub(super) fn recv(socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut reader = socket;
-    retry(|| recv_by(|buffer| reader.read(buffer), socket, trace, buffer))
+    retry(|| recv_by(|buffer| calls::recv(socket, buffer), socket, trace, buffer))
 }
 
 fn recv_by(
@@ -75,11 +75,11 @@ fn recv_by(
     trace: &Trace,
     buffer: &mut [u8],
 ) -> io::Result<usize> {
-    let span = trace.begin("recv");
+    let Some(span) = trace.begin("recv") else { return call(buffer) };
     let result = call(buffer);
     let got = *result.as_ref().unwrap_or(&0);
     let fd = fd_of(socket);
-    trace.end(span, || Call::Recv { fd, bytes: &buffer[..got], room: buffer.len() }, count(&result));
+    trace.end(Some(span), || Call::Recv { fd, bytes: &buffer[..got], room: buffer.len() }, count(&result));
     result
 }
 
@@ -118,7 +118,7 @@ pub(super) fn close(socket: socket2::Socket, trace: &Trace) {
     });
 }
 
-fn count(result: &io::Result<usize>) -> Result<i64, &io::Error> {
+pub(super) fn count(result: &io::Result<usize>) -> Result<i64, &io::Error> {
     result.as_ref().map(|count| *count as i64)
 }
 
@@ -301,9 +301,9 @@ impl Socket {
 
     /// `recv(2)`. 0 on a stream is the peer's FIN.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut socket = self.inner();
         // A wait that was ended is an end, as FIN is.
-        let mut patient = |buffer: &mut [u8]| self.patiently(|| socket.read(buffer)).map(Option::unwrap_or_default);
+        let mut patient =
+            |buffer: &mut [u8]| self.patiently(|| calls::recv(self.inner(), buffer)).map(Option::unwrap_or_default);
         retry(|| recv_by(&mut patient, self.inner(), &self.trace, buffer))
     }
 
@@ -314,36 +314,50 @@ impl Socket {
 
     fn send_to_once(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         let span = self.trace.begin("sendto");
-        let result = self.inner().send_to(bytes, &to.into());
+        let result = calls::send_to(self.inner(), bytes, to);
         let fd = self.fd();
         self.trace.end(span, || Call::SendTo { fd, bytes, to }, count(&result));
+        result
+    }
+
+    /// `sendto(2)`: one datagram, back to where another came from.
+    pub fn answer(&self, bytes: &[u8], to: &Origin) -> io::Result<usize> {
+        retry(|| self.answer_once(bytes, to))
+    }
+
+    fn answer_once(&self, bytes: &[u8], to: &Origin) -> io::Result<usize> {
+        let span = self.trace.begin("sendto");
+        let result = calls::answer(self.inner(), bytes, to);
+        if let Some(to) = span.as_ref().and_then(|_| to.addr()) {
+            self.trace.end(span, || Call::SendTo { fd: self.fd(), bytes, to }, count(&result));
+        }
         result
     }
 
     /// `recvfrom(2)`: one datagram and its sender. What does not fit into
     /// `buffer` is lost, so give 64 KiB, more than a datagram can have.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        retry(|| self.recv_from_once(buffer))
+        let mut origin = Origin::none();
+        let got = self.receive(buffer, &mut origin)?;
+        // No sender's address: the wait was ended by shutdown(2).
+        origin.addr().map(|from| (got, from)).ok_or_else(|| ErrorKind::ConnectionAborted.into())
     }
 
-    #[allow(unsafe_code)]
-    fn recv_from_once(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    /// The same, its sender as the system writes it.
+    pub fn receive(&self, buffer: &mut [u8], origin: &mut Origin) -> io::Result<usize> {
+        retry(|| self.receive_once(buffer, origin))
+    }
+
+    fn receive_once(&self, buffer: &mut [u8], origin: &mut Origin) -> io::Result<usize> {
         let span = self.trace.begin("recvfrom");
-        let room: *mut [u8] = buffer;
-        // SAFETY: initialised bytes may be seen as bytes that may be
-        // uninitialised, and socket2 promises to write only initialised ones.
-        // (std has this call safely, but not on a socket opened call by call.)
-        let room = unsafe { &mut *(room as *mut [std::mem::MaybeUninit<u8>]) };
-        let result = self.patiently(|| self.inner().recv_from(room));
+        let result = self.patiently(|| calls::recv_from(self.inner(), buffer, origin));
         let result = result.and_then(|received| received.ok_or_else(|| ErrorKind::ConnectionAborted.into()));
-        let got = result.as_ref().map_or(0, |(got, _)| *got);
-        let from = result.as_ref().ok().and_then(|(_, from)| from.as_socket());
-        let value = result.as_ref().map(|(got, _)| *got as i64);
-        let (fd, room) = (self.fd(), buffer.len());
-        self.trace.end(span, || Call::RecvFrom { fd, bytes: &buffer[..got], room, from }, value);
-        result?;
-        // No sender's address: the wait was ended by shutdown(2).
-        from.map(|from| (got, from)).ok_or_else(|| ErrorKind::ConnectionAborted.into())
+        if span.is_some() {
+            let got = *result.as_ref().unwrap_or(&0);
+            let (fd, room, from) = (self.fd(), buffer.len(), origin.addr());
+            self.trace.end(span, || Call::RecvFrom { fd, bytes: &buffer[..got], room, from }, count(&result));
+        }
+        result
     }
 
     /// Makes a call that waits. Where nobody could end its wait it waits in
@@ -433,7 +447,7 @@ fn timed(call: impl FnOnce() -> io::Result<()>) -> io::Result<[Instant; 2]> {
 }
 
 /// A signal may end a call before anything came: then it is made again.
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

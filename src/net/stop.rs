@@ -10,7 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 /// Exit status after a second Ctrl-C: 128 + SIGINT, as shells have it.
-const KILLED_BY_SIGINT: i32 = 130;
+pub(super) const KILLED_BY_SIGINT: i32 = 130;
+
+/// Why a server stops that a signal told to.
+const STOPPED_BY_OPERATOR: &str = "it was stopped by its operator";
 
 /// The longest time that can be asked for: a year, after which nobody waits
 /// any more, and which every clock can add.
@@ -56,6 +59,8 @@ pub struct Stop(Arc<Inner>);
 struct Inner {
     asked: AtomicBool,
     by_signals: AtomicBool,
+    /// Signals are looked for by the server itself.
+    looks_itself: AtomicBool,
     reason: OnceLock<String>,
     waiters: Mutex<Waiters>,
     changed: Condvar,
@@ -165,6 +170,10 @@ impl Stop {
         if !self.0.by_signals.swap(false, Ordering::AcqRel) {
             return;
         }
+        #[cfg(target_os = "linux")]
+        if self.looks_itself() && super::signals::handle() {
+            return;
+        }
         for _ in 0..HANDLER_TRIES {
             match self.set_handler() {
                 // No thread to be had for it just now.
@@ -182,8 +191,29 @@ impl Stop {
             if stop.is_asked() {
                 process::exit(KILLED_BY_SIGINT);
             }
-            stop.ask_because("it was stopped by its operator");
+            stop.ask_because(STOPPED_BY_OPERATOR);
         })
+    }
+
+    /// Tells, before there is anything to stop, that the server looks itself
+    /// whether a signal came, by [`Stop::heed_signals`], each time its wait
+    /// ends ([`signals`](super::signals)): no thread is needed for them then.
+    pub fn look_itself(&self) {
+        let by_signals = self.0.by_signals.load(Ordering::Acquire);
+        self.0.looks_itself.store(by_signals && cfg!(target_os = "linux"), Ordering::Release);
+    }
+
+    /// Whether it does.
+    pub fn looks_itself(&self) -> bool {
+        self.0.looks_itself.load(Ordering::Acquire)
+    }
+
+    /// Asks to stop if a signal came.
+    pub fn heed_signals(&self) {
+        #[cfg(target_os = "linux")]
+        if super::signals::came() && self.looks_itself() {
+            self.ask_because(STOPPED_BY_OPERATOR);
+        }
     }
 
     /// Sleeps for `time`, or until asked to stop. Says whether it was asked.

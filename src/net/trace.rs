@@ -66,6 +66,10 @@ pub enum Call<'a> {
     SendTo { fd: Fd, bytes: &'a [u8], to: SocketAddr },
     /// `recvfrom(2)` into `room` bytes.
     RecvFrom { fd: Fd, bytes: &'a [u8], room: usize, from: Option<SocketAddr> },
+    /// `recvmmsg(2)` of at most so many datagrams: those it got.
+    RecvMmsg { fd: Fd, datagrams: Vec<(&'a [u8], SocketAddr)>, most: usize },
+    /// `sendmsg(2)` of several datagrams at once, by UDP_SEGMENT.
+    SendSegments { fd: Fd, segments: Vec<&'a [u8]>, to: SocketAddr },
     /// `shutdown(2)`.
     Shutdown { fd: Fd, how: &'static str },
     /// `close(2)`.
@@ -90,6 +94,8 @@ impl Call<'_> {
             Call::Recv { .. } => "recv",
             Call::SendTo { .. } => "sendto",
             Call::RecvFrom { .. } => "recvfrom",
+            Call::RecvMmsg { .. } => "recvmmsg",
+            Call::SendSegments { .. } => "sendmsg",
             Call::Shutdown { .. } => "shutdown",
             Call::Close { .. } => "close",
             Call::Sleep { .. } => "sleep",
@@ -129,6 +135,16 @@ impl Call<'_> {
                 format!("{fd}, {}, {room}, {from}", shown(bytes))
             }
             Call::RecvFrom { fd, room, from: None, .. } => format!("{fd}, {room}"),
+            Call::RecvMmsg { fd, datagrams, most } => {
+                let datagrams: Vec<_> =
+                    datagrams.iter().map(|(bytes, from)| format!("{} {from}", quoted(bytes, SHOWN_BYTES))).collect();
+                format!("{fd}, [{}], {most}", datagrams.join(", "))
+            }
+            Call::SendSegments { fd, segments, to } => {
+                let length = segments.first().map_or(0, |segment| segment.len());
+                let shown: Vec<_> = segments.iter().map(|segment| quoted(segment, SHOWN_BYTES)).collect();
+                format!("{fd}, [{}], UDP_SEGMENT {length}, {to}", shown.join(", "))
+            }
             Call::Shutdown { fd, how } => format!("{fd}, {how}"),
             Call::Accept { fd, .. } | Call::GetSockName { fd, .. } | Call::Close { fd } => format!("{fd}"),
             Call::Sleep { time } => format!("{}", time.as_secs_f64()),
@@ -144,6 +160,8 @@ impl Call<'_> {
                 | Call::Recv { .. }
                 | Call::SendTo { .. }
                 | Call::RecvFrom { .. }
+                | Call::RecvMmsg { .. }
+                | Call::SendSegments { .. }
                 | Call::Sleep { .. }
         )
     }
@@ -255,7 +273,9 @@ impl Trace {
     }
 
     /// Marks the start of a call. Give the span to [`Trace::end`].
+    #[inline]
     pub fn begin(&self, call: &'static str) -> Option<Span<'_>> {
+        self.0.as_ref()?; // the usual case
         self.count();
         self.tracer().map(|tracer| tracer.begin(call))
     }

@@ -25,6 +25,16 @@ pub struct Books {
     crashed: AtomicBool,
 }
 
+/// What one thread counts by itself: a counter that threads share costs each
+/// message a wait for the others' caches.
+#[derive(Default)]
+pub struct Tally {
+    /// Bytes that clients sent.
+    pub bytes_in: u64,
+    /// Bytes that went to clients.
+    pub bytes_out: u64,
+}
+
 impl Books {
     /// Books of a server that listens on `local` and serves `limit` clients.
     /// Where it does not tell bytes, its sessions tell what was said.
@@ -75,19 +85,43 @@ impl Books {
     /// Bytes came from a client.
     pub fn received(&self, client: &Client, bytes: &[u8]) {
         self.bytes_in.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if self.tells_messages {
-            let payload = Payload(bytes.to_vec());
-            self.host.emit(Event::Received { peer: client.peer, client: Some(client.number), payload });
-        }
+        self.tell_received(client, bytes);
     }
 
     /// Bytes went to a client.
     pub fn sent(&self, client: &Client, bytes: &[u8]) {
         self.bytes_out.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.tell_sent(client, bytes);
+    }
+
+    /// The same, where the bytes are in a tally.
+    #[inline]
+    pub fn tell_received(&self, client: &Client, bytes: &[u8]) {
+        if self.tells_messages {
+            let payload = Payload(bytes.to_vec());
+            self.tell(Event::Received { peer: client.peer, client: Some(client.number), payload });
+        }
+    }
+
+    /// The same, where the bytes are in a tally.
+    #[inline]
+    pub fn tell_sent(&self, client: &Client, bytes: &[u8]) {
         if self.tells_messages && !bytes.is_empty() {
             let payload = Payload(bytes.to_vec());
-            self.host.emit(Event::Sent { peer: client.peer, client: Some(client.number), seq: None, payload });
+            self.tell(Event::Sent { peer: client.peer, client: Some(client.number), seq: None, payload });
         }
+    }
+
+    /// Not a part of those who call it for every message: most tell nothing.
+    #[cold]
+    fn tell(&self, event: Event) {
+        self.host.emit(event);
+    }
+
+    /// Takes over what one thread has counted by itself.
+    pub fn add(&self, tally: &Tally) {
+        self.bytes_in.fetch_add(tally.bytes_in, Ordering::Relaxed);
+        self.bytes_out.fetch_add(tally.bytes_out, Ordering::Relaxed);
     }
 
     /// A client's conversation ended.

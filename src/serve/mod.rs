@@ -23,6 +23,9 @@ pub mod group;
 mod inbox;
 mod iterative;
 mod loops;
+#[cfg(target_os = "linux")]
+mod many;
+mod pace;
 mod pool;
 pub mod post;
 mod roster;
@@ -194,6 +197,9 @@ fn serve_tcp<R: Reception>(
     reception: R,
 ) -> Result<()> {
     descriptors::raise_limit();
+    if !R::CLIENTS_MEET && options.model.unwrap_or(Model::Events) == Model::Events {
+        look_for_signals(host);
+    }
     let (listener, local) = tcp::listen(host, addr, default_port, options.backlog)?;
     if R::CLIENTS_MEET {
         // Inherited by every accepted socket: the others are to hear of it
@@ -223,6 +229,14 @@ fn serve_tcp<R: Reception>(
 fn ready(host: &Host, proto: Proto, addr: SocketAddr) {
     host.stop.arm(); // who has read the ready line may send the signal
     host.emit(Event::Listening { proto, addr, group: None, interface: None });
+}
+
+/// A server that waits in one place looks itself for signals. Not under a
+/// trace, which is to show how a wait is ended.
+fn look_for_signals(host: &Host) {
+    if !host.trace.is_on() {
+        host.stop.look_itself();
+    }
 }
 
 fn begin(host: &Host, options: &Options) {

@@ -373,6 +373,12 @@ impl Server {
         self.looked_at = 0;
     }
 
+    /// A signal, by its name without SIG.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        self.running.signal(name);
+    }
+
     /// SIGTERM, as `kill` and every service manager send it; on Windows Ctrl-C.
     pub fn stop(self) -> Run {
         self.running.signal("TERM");

@@ -150,6 +150,10 @@ fn strace_call(thread: &str, line: &str, sockets: &mut HashSet<String>) -> Optio
         "setsockopt" => args.split(", ").nth(2).unwrap().trim_end_matches("_OLD").to_owned(),
         "shutdown" => args.split(", ").nth(1).unwrap().to_owned(),
         "listen" => args.split(", ").nth(1).unwrap().to_owned(),
+        // Of many senders the first: strace shows no more than 32.
+        "recvmmsg" => {
+            port_in(args.split("msg_len=").next().unwrap()).map(|port| format!("port {port}")).unwrap_or_default()
+        }
         _ => port_in(args).map(|port| format!("port {port}")).unwrap_or_default(),
     };
     // A failed call's address is none that anybody was told.
@@ -205,6 +209,10 @@ fn traced_call(event: &Value) -> Call {
     let detail = match name {
         "socket" | "listen" | "shutdown" => words[1].to_owned(),
         "setsockopt" => words[2].to_owned(),
+        "recvmmsg" => {
+            let addr = args.split([' ', ',', ']']).find_map(|word| word.parse::<SocketAddr>().ok());
+            addr.map(|addr| format!("port {}", addr.port())).unwrap_or_default()
+        }
         _ => {
             let addr = words.last().and_then(|last| last.parse::<SocketAddr>().ok());
             addr.map(|addr| format!("port {}", addr.port())).unwrap_or_default()

@@ -12,14 +12,14 @@ use crate::net::tls::Channel;
 use crate::report::Reason;
 
 /// A client's connection, and how far its conversation has come.
+///
+/// In this order: what each message needs is in the first two cache lines,
+/// which the processor fetches together. Of ten thousand clients none is in a
+/// cache any more when its next message comes.
+#[repr(C, align(128))]
 pub struct Connection<S> {
     pub stream: PolledStream,
     pub wire: Wire,
-    pub client: Client,
-    pub session: S,
-    pub opened: bool,
-    /// Said by the session, not yet taken by the system.
-    pub pending: Pending,
     /// There may be bytes to receive: an edge came, and EAGAIN has not.
     pub readable: bool,
     /// The edge said that FIN or RST has come: read until it is seen.
@@ -28,15 +28,20 @@ pub struct Connection<S> {
     pub broken: bool,
     pub fin_received: bool,
     pub paused: bool,
+    /// Our FIN is sent, the peer's is awaited.
+    pub lingers: bool,
+    pub closing: Option<Reason>,
     /// The session wants to know when nothing is pending.
     pub tells_when_sent: bool,
     /// It is closed for not reading, and has until the deadline to read why.
     pub must_read_by: bool,
-    pub closing: Option<Reason>,
-    /// Our FIN is sent, the peer's is awaited.
-    pub lingers: bool,
+    pub opened: bool,
+    /// Said by the session, not yet taken by the system.
+    pub pending: Pending,
     /// When patience, a pause or lingering is over.
     pub deadline: Option<Instant>,
+    pub session: S,
+    pub client: Client,
     /// The deadline that the loop's timers know.
     pub armed: Option<Instant>,
 }
@@ -126,6 +131,11 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Whether nothing has ended and nothing is to be done at a certain time.
+    pub fn just_goes_on(&self) -> bool {
+        !self.fin_received && self.closing.is_none() && self.deadline.is_none()
+    }
+
     /// Whether there is nothing more to say or to hear, and why.
     pub fn is_over(&self) -> Option<Reason> {
         if !self.fin_received || self.paused || !self.is_all_sent() {
@@ -145,5 +155,18 @@ impl<S> Connection<S> {
         self.wire = Wire::Plain; // what TLS still holds will never go
         (self.fin_received, self.readable, self.paused) = (true, false, false);
         self.closing = Some(reason_of(error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn what_each_message_needs_is_in_two_cache_lines() {
+        assert!(offset_of!(Connection<()>, session) <= 128);
+        assert!(size_of::<Connection<[u64; 4]>>() <= 256);
     }
 }

@@ -11,7 +11,7 @@ use crate::net::stop::Interrupt;
 
 /// Whether an overloaded loop is known by [`load`](super::load); where it is not, clients
 /// are dealt out evenly as they come.
-const LOAD_IS_KNOWN: bool = cfg!(target_os = "linux");
+pub const LOAD_IS_KNOWN: bool = cfg!(target_os = "linux");
 
 /// Where a loop gets its clients from.
 pub struct Inbox<S> {

@@ -34,13 +34,15 @@ use slab::Slab;
 
 use self::connection::{Connection, Wire};
 use self::delivery::Mail;
-use self::inbox::{Inbox, deal, lock};
+use self::inbox::{Inbox, LOAD_IS_KNOWN, deal, lock};
 use self::load::Meter;
 use super::blocking::reason_of;
-use super::books::Books;
+use super::books::{Books, Tally};
 use super::session::{End, Outbox, Reception, Session, Then};
 use super::{EXHAUSTED_PAUSE, GRACE, LINGER, LINGER_AT_STOP, is_over_soon};
 use crate::net::last_words::{self, Speech};
+#[cfg(target_os = "linux")]
+use crate::net::polled::SignalPipe;
 use crate::net::polled::{PolledListener, SHORT_READ_DRAINS};
 use crate::net::socket::Socket;
 use crate::net::tls::{Channel, ServerTls};
@@ -56,11 +58,14 @@ const ACCEPTS_PER_TURN: usize = 256;
 
 const LISTENER: Token = Token(usize::MAX);
 const INBOX: Token = Token(usize::MAX - 1);
+#[cfg(target_os = "linux")]
+const SIGNALS: Token = Token(usize::MAX - 2);
 
 /// A server that has all it needs of the system, and has accepted nobody yet.
 pub struct Loops<R: Reception> {
     first: Loop<R>,
-    others: Vec<Loop<R>>,
+    #[cfg(target_os = "linux")]
+    _signals: Option<SignalPipe>,
 }
 
 impl<R: Reception> Loops<R> {
@@ -78,14 +83,26 @@ impl<R: Reception> Loops<R> {
             one.inboxes = inboxes.clone();
         }
         let mut first = loops.remove(0);
+        first.others = Others::Waiting(loops);
+        #[cfg(target_os = "linux")]
+        let _signals = match first.books.host.stop.looks_itself() {
+            true => Some(SignalPipe::new(first.poll.registry(), SIGNALS)?),
+            false => None,
+        };
         first.accept_from(PolledListener::new(listener)?)?;
-        Ok(Loops { first, others: loops })
+        Ok(Loops {
+            first,
+            #[cfg(target_os = "linux")]
+            _signals,
+        })
     }
 
     /// Serves until told to stop.
     pub fn serve(mut self) {
         self.first.begin_deliveries();
-        let others: Vec<_> = (2..).zip(self.others).filter_map(|(number, other)| spawn(number, other).ok()).collect();
+        if !LOAD_IS_KNOWN {
+            self.first.others.start();
+        }
         if R::CLIENTS_MEET {
             // Without the handlers, who dies of a signal dies without a word.
             let _ = last_words::arm();
@@ -94,8 +111,31 @@ impl<R: Reception> Loops<R> {
             last_words::say("an error in its code");
             resume_unwind(panic);
         }
-        for other in others {
-            let _ = other.join(); // a loop does not panic: sessions' panics are caught
+        self.first.others.join();
+    }
+}
+
+/// The loops beside the first, and their threads: none is started before it
+/// has something to do. In a process of one thread each call on a socket costs
+/// a little less, since nobody else can close the descriptor meanwhile.
+enum Others<R: Reception> {
+    Waiting(Vec<Loop<R>>),
+    Running(Vec<thread::JoinHandle<()>>),
+}
+
+impl<R: Reception> Others<R> {
+    fn start(&mut self) {
+        if let Others::Waiting(loops) = self {
+            let loops = std::mem::take(loops);
+            *self = Others::Running((2..).zip(loops).filter_map(|(number, other)| spawn(number, other).ok()).collect());
+        }
+    }
+
+    fn join(self) {
+        if let Others::Running(threads) = self {
+            for thread in threads {
+                let _ = thread.join(); // a loop does not panic: sessions' panics are caught
+            }
         }
     }
 }
@@ -121,6 +161,8 @@ struct Loop<R: Reception> {
     inbox: Arc<Inbox<R::Session>>,
     /// All loops' inboxes, this one's included.
     inboxes: Vec<Arc<Inbox<R::Session>>>,
+    /// What the first loop starts when it has too much to do.
+    others: Others<R>,
     meter: Meter,
     accepting: Option<Accepting>,
     connections: Slab<Connection<R::Session>>,
@@ -131,6 +173,7 @@ struct Loop<R: Reception> {
     out: Outbox,
     stopped_at: Option<Instant>,
     mail: Mail,
+    tally: Tally,
 }
 
 impl<R: Reception> Loop<R> {
@@ -146,6 +189,7 @@ impl<R: Reception> Loop<R> {
             poll,
             inbox,
             inboxes: Vec::new(),
+            others: Others::Waiting(Vec::new()),
             meter: Meter::new(),
             accepting: None,
             connections: Slab::new(),
@@ -155,6 +199,7 @@ impl<R: Reception> Loop<R> {
             out: Outbox::new(),
             stopped_at: None,
             mail: Mail::default(),
+            tally: Tally::default(),
         })
     }
 
@@ -172,7 +217,7 @@ impl<R: Reception> Loop<R> {
             // Worth a word in a trace only where there is something to wait for.
             let trace = if self.is_idle() { Trace::off() } else { self.books.host.trace.clone() };
             match trace.wait("poll", || self.poll.poll(&mut events, timeout)) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return,
+                Err(error) if error.kind() != ErrorKind::Interrupted => break,
                 _ => {}
             }
             for event in &events {
@@ -183,7 +228,7 @@ impl<R: Reception> Loop<R> {
             self.take_timers();
             self.deliver();
             self.heed_stop();
-            if self.meter.is_overloaded() {
+            if self.inboxes.len() > 1 && self.meter.is_overloaded() {
                 self.give_away();
             }
         }
@@ -191,6 +236,7 @@ impl<R: Reception> Loop<R> {
         for key in self.keys() {
             self.remove(key, Reason::ServerStop);
         }
+        self.books.add(&self.tally);
     }
 
     fn keys(&self) -> Vec<usize> {
@@ -330,6 +376,7 @@ impl<R: Reception> Loop<R> {
 
     /// Moves clients to the loop that has fewest, half of what it has less.
     fn give_away(&mut self) {
+        self.others.start();
         let Some(least) = self.inboxes.iter().min_by_key(|inbox| inbox.load()).cloned() else { return };
         let surplus = self.connections.len().saturating_sub(least.load()) / 2;
         for key in self.keys().into_iter().take(surplus) {
@@ -362,7 +409,7 @@ impl<R: Reception> Loop<R> {
     }
 
     fn receive(&mut self, key: usize) {
-        let Loop { connections, buffer, books, .. } = self;
+        let Loop { connections, buffer, books, tally, .. } = self;
         let connection = &mut connections[key];
         let was_shaking_hands = connection.wire.is_handshaking();
         match connection.wire.recv(&connection.stream, buffer) {
@@ -371,7 +418,8 @@ impl<R: Reception> Loop<R> {
                 let is_short = got < buffer.len() && connection.wire.is_plain();
                 let drained = is_short && SHORT_READ_DRAINS && !connection.hung_up;
                 connection.readable = !drained;
-                books.received(&connection.client, &buffer[..got]);
+                tally.bytes_in += got as u64;
+                books.tell_received(&connection.client, &buffer[..got]);
                 if !connection.lingers {
                     self.call(key, |session, buffer, out| session.received(&buffer[..got], out));
                 }
@@ -439,7 +487,7 @@ impl<R: Reception> Loop<R> {
 
     /// Sends the outbox, or puts it behind what is pending.
     fn send(&mut self, key: usize) {
-        let Loop { connections, out, books, .. } = self;
+        let Loop { connections, out, books, tally, .. } = self;
         let connection = &mut connections[key];
         if out.bytes().is_empty() {
             return;
@@ -449,7 +497,8 @@ impl<R: Reception> Loop<R> {
             match connection.wire.send(&connection.stream, out.bytes()) {
                 Ok(count) => {
                     sent = count;
-                    books.sent(&connection.client, &out.bytes()[..sent]);
+                    tally.bytes_out += sent as u64;
+                    books.tell_sent(&connection.client, &out.bytes()[..sent]);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => {
@@ -458,20 +507,29 @@ impl<R: Reception> Loop<R> {
                 }
             }
         }
-        connection.pending.push(Bytes::copy_from_slice(&out.bytes()[sent..]));
+        if sent < out.bytes().len() {
+            connection.pending.push(Bytes::copy_from_slice(&out.bytes()[sent..]));
+        }
         out.clear();
     }
 
     /// Sends what is pending. Says whether nothing is left.
     fn flush(&mut self, key: usize) -> bool {
-        let Loop { connections, books, mail, .. } = self;
+        let Loop { connections, books, mail, tally, .. } = self;
         let connection = &mut connections[key];
+        if connection.is_all_sent() && !connection.tells_when_sent {
+            return true; // the usual case
+        }
         while !connection.is_all_sent() {
             let Connection { pending, wire, stream, client, .. } = connection;
             let sent = match pending.is_empty() {
                 true => wire.flush(stream),
                 false => {
-                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), |bytes| books.sent(client, bytes))
+                    let sent = |bytes: &[u8]| {
+                        tally.bytes_out += bytes.len() as u64;
+                        books.tell_sent(client, bytes);
+                    };
+                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), sent)
                 }
             };
             match sent {
@@ -493,6 +551,9 @@ impl<R: Reception> Loop<R> {
     /// After a turn: closes what is done, and sets the timer.
     fn settle(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.just_goes_on() {
+            return; // the usual case
+        }
         if let Some(reason) = connection.is_over() {
             if !connection.wire.is_plain() {
                 let _ = connection.wire.send_fin(&connection.stream); // TLS has a goodbye of its own
@@ -579,6 +640,7 @@ impl<R: Reception> Loop<R> {
     /// At a stop: no new clients, and each present one's session may say a
     /// last word.
     fn heed_stop(&mut self) {
+        self.books.host.stop.heed_signals();
         if self.stopped_at.is_some() || !self.books.host.stop.is_asked() {
             return;
         }

@@ -1,5 +1,6 @@
 //! What the kernel counts: handshakes that went wrong, and the machine it runs on.
 
+use std::sync::OnceLock;
 use std::{fs, thread};
 
 use anyhow::{Context, Result};
@@ -47,8 +48,14 @@ impl Handshakes {
     }
 }
 
-/// Cores and kernel version, without what would name the machine.
-pub fn machine() -> String {
+/// Cores and kernel version, without what would name the machine. Cores are those of the first call:
+/// a placement may leave this process fewer.
+pub fn machine() -> &'static str {
+    static MACHINE: OnceLock<String> = OnceLock::new();
+    MACHINE.get_or_init(describe)
+}
+
+fn describe() -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let version = release.trim().split('-').next().unwrap_or("unknown");

@@ -1,167 +1,212 @@
-//! The results as Markdown.
+//! The results as Markdown, and as JSON for whoever draws them.
 
 use std::fmt::Write;
 
-use crate::compare::{PeerTurns, Turns};
+use serde_json::{Value, json};
+
+use crate::compare::Turns;
 use crate::kernel::machine;
-use crate::measure::{Hold, RoundTrips};
-use crate::placement::Placement;
-use crate::server::Peer;
+use crate::measure::Load;
+use crate::program::Program;
+use crate::server::{Peer, position};
 use crate::stats::Spread;
 
-const KIB: f64 = 1024.0;
-
 /// All that was measured in one run.
-pub struct Results<'a> {
-    pub peers: &'a [Peer],
-    /// The peer that the others' CPU is divided by.
-    pub reference: usize,
+pub struct Results {
     pub turns: usize,
     pub message_bytes: usize,
     pub period_s: f64,
     pub sections: Vec<Section>,
-    pub hold: Option<Turns<Hold>>,
+    pub program: Option<Program>,
 }
 
-/// The loads that were run under one placement.
+/// The loads of one kind that were run under one placement.
 pub struct Section {
-    pub placement: Placement,
-    pub loads: Vec<Turns<RoundTrips>>,
+    pub title: String,
+    pub peers: Vec<Peer>,
+    /// The peers of which the best is what CPU is divided by.
+    pub references: Vec<usize>,
+    pub loads: Vec<Turns>,
 }
 
-impl Results<'_> {
+/// A column of a table.
+struct Column {
+    head: &'static str,
+    /// The figure's name in a turn.
+    name: &'static str,
+    digits: usize,
+    shows: Shows,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shows {
+    /// Median, least and most.
+    Spread,
+    Median,
+    /// All turns together.
+    Sum,
+    /// Divided by the reference, turn by turn.
+    Ratio,
+}
+
+const fn column(head: &'static str, name: &'static str, digits: usize, shows: Shows) -> Column {
+    Column { head, name, digits, shows }
+}
+
+const ROUND_TRIPS: &[Column] = &[
+    column("server CPU per round trip, µs", "cpu_us", 2, Shows::Spread),
+    column("÷ C", "cpu_us", 2, Shows::Ratio),
+    column("of it user, %", "user_percent", 0, Shows::Median),
+    column("round trips/s", "rate", 0, Shows::Spread),
+    column("p50, µs", "p50_us", 1, Shows::Median),
+    column("p99, µs", "p99_us", 1, Shows::Spread),
+    column("p99.9, µs", "p999_us", 1, Shows::Median),
+    column("memory, KiB", "memory_kib", 0, Shows::Median),
+];
+
+const DATAGRAMS: &[Column] = &[
+    column("server CPU per datagram, µs", "cpu_us", 2, Shows::Spread),
+    column("÷ the better C", "cpu_us", 2, Shows::Ratio),
+    column("of it user, %", "user_percent", 0, Shows::Median),
+    column("datagrams/s", "rate", 0, Shows::Spread),
+    column("p50, µs", "p50_us", 1, Shows::Median),
+    column("p99, µs", "p99_us", 1, Shows::Spread),
+    column("p99.9, µs", "p999_us", 1, Shows::Median),
+    column("lost", "lost", 0, Shows::Sum),
+    column("memory, KiB", "memory_kib", 0, Shows::Median),
+];
+
+const STREAMS: &[Column] = &[
+    column("MB/s", "mb_s", 0, Shows::Spread),
+    column("server CPU per MB, µs", "cpu_us", 1, Shows::Spread),
+    column("÷ C", "cpu_us", 2, Shows::Ratio),
+    column("of it user, %", "user_percent", 0, Shows::Median),
+    column("memory, KiB", "memory_kib", 0, Shows::Median),
+];
+
+const HOLD: &[Column] = &[
+    column("all connected, s", "connect_s", 2, Shows::Spread),
+    column("worst connect, ms", "worst_connect_ms", 1, Shows::Spread),
+    column("all answered, s", "answered_s", 2, Shows::Spread),
+    column("SYN retransmits", "syn_retransmits", 0, Shows::Sum),
+    column("listen overflows", "listen_overflows", 0, Shows::Sum),
+    column("listen drops", "listen_drops", 0, Shows::Sum),
+    column("bytes per connection", "bytes_each", 0, Shows::Spread),
+    column("at the peak", "peak_bytes_each", 0, Shows::Median),
+    column("resident before, KiB", "before_kib", 0, Shows::Median),
+    column("one round trip, p50 µs", "p50_us", 1, Shows::Median),
+    column("p99 µs", "p99_us", 1, Shows::Median),
+];
+
+fn columns(load: Load) -> &'static [Column] {
+    match load {
+        Load::RoundTrips(_) => ROUND_TRIPS,
+        Load::Streams(_) => STREAMS,
+        Load::Datagrams(..) => DATAGRAMS,
+        Load::Hold(_) => HOLD,
+    }
+}
+
+fn first_head(load: Load) -> &'static str {
+    if matches!(load, Load::Datagrams(..)) { "sockets × window" } else { "connections" }
+}
+
+impl Results {
     pub fn markdown(&self) -> String {
-        let mut text = self.header();
-        for section in &self.sections {
-            text += &self.round_trip_table(section);
-        }
-        if let Some(hold) = &self.hold {
-            text += &self.hold_table(hold);
-        }
-        text
-    }
-
-    /// Whether every peer came through all its turns with every byte right.
-    pub fn whole(&self) -> bool {
-        let loads = self.sections.iter().flat_map(|section| &section.loads);
-        let mut rows = loads.flat_map(|turns| &turns.by_peer);
-        let mut held = self.hold.iter().flat_map(|turns| &turns.by_peer);
-        rows.all(|turns| turns.is_ok()) && held.all(|turns| turns.is_ok())
-    }
-
-    fn header(&self) -> String {
-        format!(
-            "# TCP echo, side by side\n\n\
+        let mut text = format!(
+            "# Echo, side by side\n\n\
              {}, loopback; {} turns of {} s each, the servers taking turns, each turn a fresh server.\n\
              Figures are medians, with (least–most) of the turns. Every byte of every reply was compared.\n",
             machine(),
             self.turns,
             self.period_s
-        )
+        );
+        for section in &self.sections {
+            text += &section.table();
+        }
+        text + &self.program.as_ref().map_or_else(String::new, Program::table)
     }
 
-    fn round_trip_table(&self, section: &Section) -> String {
-        let mut text = format!(
-            "\n## Round trips of {} bytes, {}\n\n\
-             | connections | server | server CPU per round trip, µs | ÷ {} | of it user | round trips/s | p50, µs | p99, µs |\n\
-             |--:|---|--:|--:|--:|--:|--:|--:|\n",
-            self.message_bytes,
-            section.placement.describe(),
-            self.peers[self.reference].name
-        );
-        for turns in &section.loads {
-            let reference = &turns.by_peer[self.reference];
-            for (peer, rows) in self.peers.iter().zip(&turns.by_peer) {
-                let cells = match rows {
-                    Ok(rows) => round_trip_cells(rows, cpu_ratio(rows, reference)),
-                    Err(why) => failed(why, 6),
+    /// Every turn's figures, by the names they have in `measure`.
+    pub fn json(&self) -> Value {
+        json!({
+            "machine": machine(),
+            "turns": self.turns,
+            "message_bytes": self.message_bytes,
+            "period_s": self.period_s,
+            "sections": self.sections.iter().map(Section::json).collect::<Vec<_>>(),
+            "program": self.program.as_ref().map(Program::json),
+        })
+    }
+
+    /// Whether the subject and its references came through all their turns with every byte right.
+    /// Another peer may fail: the table says so, and it is part of what is to be known of it.
+    pub fn whole(&self, subject: Option<&str>) -> bool {
+        self.sections.iter().all(|section| {
+            let subject = subject.and_then(|subject| position(&section.peers, subject));
+            let counts = |peer: &usize| subject == Some(*peer) || section.references.contains(peer);
+            let mut judged = (0..section.peers.len()).filter(counts);
+            judged.all(|peer| section.loads.iter().all(|turns| turns.by_peer[peer].is_ok()))
+        })
+    }
+}
+
+impl Section {
+    fn table(&self) -> String {
+        let Some(first) = self.loads.first() else { return String::new() };
+        let columns = columns(first.load);
+        let heads: Vec<&str> = columns.iter().map(|column| column.head).collect();
+        let mut text =
+            format!("\n## {}\n\n| {} | server | {} |\n", self.title, first_head(first.load), heads.join(" | "));
+        let _ = writeln!(text, "|--:|---|{}", "--:|".repeat(columns.len()));
+        for turns in &self.loads {
+            for (number, peer) in self.peers.iter().enumerate().filter(|(_, peer)| peer.takes_part_in(turns.load)) {
+                let cells = match &turns.by_peer[number] {
+                    Ok(_) => self.cells(turns, number, columns).join(" | "),
+                    Err(why) => format!("**failed**: {}{}", why.replace('|', "/"), " |".repeat(columns.len() - 1)),
                 };
-                let connections = thousands(turns.connections);
-                let _ = writeln!(text, "| {connections} | {} | {cells} |", peer.name);
+                let _ = writeln!(text, "| {} | {} | {cells} |", turns.load.describe(), peer.name);
             }
         }
+        if matches!(first.load, Load::Hold(_)) {
+            text += "\nSYN retransmits, overflows and drops are the kernel's, summed over all turns. \
+                     Memory is the process's own; what the kernel keeps for each socket is the same for all.\n";
+        }
         text
     }
 
-    fn hold_table(&self, hold: &Turns<Hold>) -> String {
-        let mut text = format!(
-            "\n## {} connections held at once\n\n\
-             | server | all connected, s | worst connect, ms | all answered, s | SYN retransmits | listen overflows / drops | \
-             bytes per connection | at the peak | resident before, KiB | one round trip, p50 µs | p99 µs |\n\
-             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-            thousands(hold.connections)
-        );
-        for (peer, rows) in self.peers.iter().zip(&hold.by_peer) {
-            let cells = match rows {
-                Ok(rows) => hold_cells(rows, hold.connections),
-                Err(why) => failed(why, 10),
+    fn cells(&self, turns: &Turns, peer: usize, columns: &[Column]) -> Vec<String> {
+        let cell = |column: &Column| {
+            let digits = column.digits;
+            let spread = match column.shows {
+                Shows::Sum => return format!("{:.0}", turns.sum(peer, column.name)),
+                Shows::Ratio => turns.best(&self.references).and_then(|best| turns.ratio(peer, best, column.name)),
+                Shows::Spread | Shows::Median => turns.of(peer, column.name),
             };
-            let _ = writeln!(text, "| {} | {cells} |", peer.name);
-        }
-        text += "\nSYN retransmits, overflows and drops are the kernel's, summed over all turns. \
-                 Memory is the process's own; what the kernel keeps for each socket is the same for all.\n";
-        text
+            match spread {
+                Some(Spread { median, .. }) if column.shows == Shows::Median => format!("{median:.digits$}"),
+                Some(spread) => format!("{spread:.digits$}"),
+                None => "–".to_owned(),
+            }
+        };
+        columns.iter().map(cell).collect()
     }
-}
 
-fn round_trip_cells(rows: &[RoundTrips], ratio: Option<Spread>) -> String {
-    let of = |field: fn(&RoundTrips) -> f64| Cell(Spread::of(rows.iter().map(field)));
-    format!(
-        "{:.2} | {:.2} | {:.0} % | {:.0} | {:.1} | {:.1}",
-        of(|row| row.cpu_us),
-        Cell(ratio),
-        of(|row| row.user_share * 100.0).median(),
-        of(|row| row.rate),
-        of(|row| row.p50_us),
-        of(|row| row.p99_us),
-    )
-}
-
-fn hold_cells(rows: &[Hold], connections: usize) -> String {
-    let of = |field: &dyn Fn(&Hold) -> f64| Cell(Spread::of(rows.iter().map(field)));
-    let sum = |field: fn(&Hold) -> u64| rows.iter().map(field).sum::<u64>();
-    format!(
-        "{:.2} | {:.1} | {:.2} | {} | {} / {} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1}",
-        of(&|row| row.connect_s),
-        of(&|row| row.worst_connect_ms),
-        of(&|row| row.answered_s),
-        sum(|row| row.handshakes.syn_retransmits),
-        sum(|row| row.handshakes.listen_overflows),
-        sum(|row| row.handshakes.listen_drops),
-        of(&|row| row.bytes_each(connections)),
-        of(&|row| row.peak_bytes_each(connections)).median(),
-        of(&|row| row.before / KIB).median(),
-        of(&|row| row.p50_us).median(),
-        of(&|row| row.p99_us).median(),
-    )
-}
-
-fn failed(why: &str, columns: usize) -> String {
-    format!("**failed**: {}{}", why.replace('|', "/"), " |".repeat(columns - 1))
-}
-
-/// A spread, or a dash where there is none.
-struct Cell(Option<Spread>);
-
-impl Cell {
-    fn median(&self) -> f64 {
-        self.0.map_or(f64::NAN, |spread| spread.median)
+    fn json(&self) -> Value {
+        let loads = self.loads.iter().map(|turns| {
+            let by_peer = self.peers.iter().zip(&turns.by_peer).map(|(peer, taken)| match taken {
+                Ok(taken) => json!({ "server": peer.name, "turns": taken }),
+                Err(why) => json!({ "server": peer.name, "failed": why }),
+            });
+            json!({
+                "load": turns.load.describe(),
+                "clients": turns.load.clients(),
+                "reference": turns.best(&self.references).map(|best| &self.peers[best].name),
+                "servers": by_peer.collect::<Vec<_>>(),
+            })
+        });
+        json!({ "title": self.title, "loads": loads.collect::<Vec<_>>() })
     }
-}
-
-impl std::fmt::Display for Cell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
-            Some(spread) => spread.fmt(f),
-            None => f.write_str("–"),
-        }
-    }
-}
-
-/// The ratio within each turn, then its spread: what slows one turn slows both sides of it.
-pub fn cpu_ratio(rows: &[RoundTrips], reference: &PeerTurns<RoundTrips>) -> Option<Spread> {
-    let pairs = rows.iter().zip(reference.as_ref().ok()?);
-    Spread::of(pairs.map(|(row, reference)| row.cpu_us / reference.cpu_us))
 }
 
 pub fn thousands(number: usize) -> String {
@@ -174,21 +219,28 @@ pub fn thousands(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::tests::{costs, turns};
 
-    fn turn(cpu_us: f64) -> RoundTrips {
-        RoundTrips { cpu_us, user_share: 0.1, rate: 1.0, p50_us: 1.0, p99_us: 2.0 }
+    fn section() -> Section {
+        let peers = ["c=x", "netlab=y", "broken=z"].map(|peer| peer.parse().unwrap()).into();
+        let loads = vec![turns(vec![costs(&[2.0]), costs(&[1.0]), Err("it | closed".into())])];
+        Section { title: "Round trips".into(), peers, references: vec![0], loads }
     }
 
     #[test]
-    fn ratios_pair_the_turns_that_lay_side_by_side() {
-        let reference = Ok(vec![turn(1.0), turn(10.0)]);
-        let ratio = cpu_ratio(&[turn(2.0), turn(20.0)], &reference).unwrap();
-        assert_eq!((ratio.least, ratio.most), (2.0, 2.0));
+    fn a_row_has_a_cell_for_each_column() {
+        let table = section().table();
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).collect();
+        assert!(rows[3].starts_with("| 64 | netlab | 1.00 (1.00–1.00) | 0.50 (0.50–0.50) | – |"), "{table}");
+        assert!(rows.iter().all(|row| row.matches('|').count() == rows[0].matches('|').count()), "{table}");
     }
 
     #[test]
-    fn a_failed_reference_leaves_no_ratio() {
-        assert!(cpu_ratio(&[turn(2.0)], &Err("it closed".into())).is_none());
+    fn each_turn_is_in_the_json() {
+        let json = section().json();
+        assert_eq!(json["loads"][0]["servers"][1]["turns"][0]["cpu_us"], 1.0);
+        assert_eq!(json["loads"][0]["reference"], "c");
+        assert_eq!(json["loads"][0]["servers"][2]["failed"], "it | closed");
     }
 
     #[test]
