@@ -21,10 +21,15 @@ mod skeletons;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use group::Net;
 use support::run;
 use transcript::{Here, Stage};
+
+/// When to give up on a compiler, or on a script that tries every lab: on a
+/// machine that does much else they take their time.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// The labs in the order of the course.
 const LABS: [&str; 9] = [

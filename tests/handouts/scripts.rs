@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::LABS;
-use super::support::{self, Run, command, run_command};
+use super::PATIENCE;
+use super::support::{self, Run, command, run_within};
 
 /// A script of the repository, which drives the binary under test.
 fn script(name: &str, args: &[&str], netlab: &Path) -> Run {
     let mut script = command(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name).to_str().unwrap(), args);
     script.env("NETLAB", netlab);
-    run_command(script, b"")
+    run_within(PATIENCE, script, b"")
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::support::{self, Run, command, run_command, tool};
+use super::PATIENCE;
+use super::support::{self, Run, command, run_within, tool};
 use super::{LABS, files, folder, started};
 
 /// What a program with gaps says when it is run: the first one.
@@ -32,7 +33,7 @@ fn try_skeleton(program: &str, line: &[&str], dir: &Path) {
     let run = |args: &[&str]| {
         let mut command = command(line[0], &[&line[1..], args].concat());
         command.current_dir(dir);
-        run_command(command, b"hello\n")
+        run_within(PATIENCE, command, b"hello\n")
     };
     let args = arguments(&run(&[]));
     assert_gap(program, &run(&args));
@@ -56,7 +57,7 @@ fn try_skeletons(language: &str, extension: &str, build: impl Fn(&Path, &str) ->
 fn built(program: &str, args: &[&str], dir: &Path) {
     let mut compiler = command(program, args);
     compiler.current_dir(dir);
-    let run = run_command(compiler, b"").succeeded();
+    let run = run_within(PATIENCE, compiler, b"").succeeded();
     assert_eq!(run.stderr, "", "{args:?} in {dir:?}: a skeleton has no warnings");
 }
 
