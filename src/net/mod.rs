@@ -6,7 +6,8 @@
 //!   words are in [`meaning`]; [`options`]: what socket2 has no method for;
 //!   `readiness`: waits that another thread can end, on every system
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`polled`]:
-//!   for the events model; [`tls`]: what makes a connection secret;
+//!   for the events model; [`sendfile`]: files, sent as they lie;
+//!   [`tls`]: what makes a connection secret;
 //!   [`kernel`]: what the kernel counts on a socket
 //! - [`host`], [`stop`]: what a lab's end has from the machine it runs on;
 //!   [`last_words`]: what clients hear when it dies of a signal
@@ -22,6 +23,7 @@ pub mod meaning;
 pub mod options;
 pub mod polled;
 mod readiness;
+pub mod sendfile;
 pub mod socket;
 pub mod stop;
 pub mod tcp;

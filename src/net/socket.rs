@@ -4,7 +4,7 @@
 //! A library's `TcpListener::bind` would make four calls in one, setting
 //! SO_REUSEADDR and a backlog of its own unseen.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -59,7 +59,29 @@ pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io:
 fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
     let span = trace.begin("send");
     let result = socket.send(bytes);
-    trace.end(span, || Call::Send { fd: fd_of(socket), bytes }, count(&result));
+    trace.end(span, || Call::Send { fd: fd_of(socket), bytes, more: false }, count(&result));
+    result
+}
+
+/// The same where more follows at once, which a segment may wait for (MSG_MORE).
+#[cfg(target_os = "linux")]
+pub(super) fn send_more(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
+    let span = trace.begin("send");
+    let result = socket.send_with_flags(bytes, libc::MSG_MORE);
+    trace.end(span, || Call::Send { fd: fd_of(socket), bytes, more: true }, count(&result));
+    result
+}
+
+/// Elsewhere there is no such flag.
+#[cfg(not(target_os = "linux"))]
+pub(super) use send as send_more;
+
+/// `sendmsg(2)`: several buffers in one call.
+pub(super) fn send_parts(socket: &socket2::Socket, trace: &Trace, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let span = trace.begin("sendmsg");
+    let result = socket.send_vectored(parts);
+    let call = || Call::SendMsg { fd: fd_of(socket), lengths: parts.iter().map(|part| part.len()).collect() };
+    trace.end(span, call, count(&result));
     result
 }
 

@@ -467,14 +467,7 @@ impl<R: Reception> Loop<R> {
         let Loop { connections, books, mail, .. } = self;
         let connection = &mut connections[key];
         while !connection.is_all_sent() {
-            let Connection { pending, wire, stream, client, .. } = connection;
-            let sent = match pending.is_empty() {
-                true => wire.flush(stream),
-                false => {
-                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), |bytes| books.sent(client, bytes))
-                }
-            };
-            match sent {
+            match connection.send_next(&mut mail.scratch, books) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) => {
