@@ -3,13 +3,18 @@
 mod clients;
 mod compare;
 mod connect;
+mod daemon;
+mod download;
+mod fanout;
 mod kernel;
 mod measure;
 mod placement;
+mod plot;
 mod report;
 mod server;
 mod stats;
 mod targets;
+mod wire;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -37,6 +42,12 @@ enum Command {
     Load(Load),
     /// Start servers turn by turn and set what they cost side by side
     Compare(Compare),
+    /// A line to many listeners: chat servers side by side
+    FanOut(fanout::Args),
+    /// A large file: the chat server's downloads beside a web server's
+    Download(download::Args),
+    /// Curves from what the other commands have written
+    Plot(plot::Args),
 }
 
 #[derive(Args)]
@@ -101,6 +112,9 @@ fn main() -> Result<ExitCode> {
     match command {
         Command::Load(args) => load(&args),
         Command::Compare(args) => compare(&args),
+        Command::FanOut(args) => fanout::run(&args),
+        Command::Download(args) => download::run(&args),
+        Command::Plot(args) => plot::run(&args),
     }
 }
 
