@@ -55,7 +55,7 @@ impl Facts {
             (Call::Listen { .. }, Some(_)) => self.listens = true,
             (Call::Connect { addr, .. }, Some(_)) => (self.connected, self.peer) = (true, Some(*addr)),
             (Call::Connect { .. }, None) => self.refused = true,
-            (Call::Send { .. } | Call::SendTo { .. }, Some(sent)) => {
+            (Call::Send { .. } | Call::SendMsg { .. } | Call::SendFile { .. } | Call::SendTo { .. }, Some(sent)) => {
                 self.sent += sent as u64;
                 self.sends += 1;
             }
@@ -112,6 +112,8 @@ pub fn fd_of(call: &Call<'_>, value: Option<i64>) -> Option<Fd> {
         | Call::Connect { fd, .. }
         | Call::GetSockName { fd, .. }
         | Call::Send { fd, .. }
+        | Call::SendMsg { fd, .. }
+        | Call::SendFile { fd, .. }
         | Call::Recv { fd, .. }
         | Call::SendTo { fd, .. }
         | Call::RecvFrom { fd, .. }
@@ -145,7 +147,12 @@ fn of_success(call: &Call<'_>, value: i64, facts: &Facts, elapsed: Duration) -> 
         Call::Accept { fd, peer } => accepted(*fd, value, *peer),
         Call::Connect { addr, .. } => connected(addr, facts),
         Call::GetSockName { addr, .. } => own_address(*addr, facts),
+        Call::Send { bytes, more, .. } if *more && value as usize == bytes.len() => {
+            format!("the system took {} and waits for what follows, to fill the segment", self::bytes(value))
+        }
         Call::Send { bytes, .. } => sent(value, bytes.len(), facts),
+        Call::SendMsg { lengths, .. } => sent(value, lengths.iter().sum(), facts),
+        Call::SendFile { count, .. } => file_sent(value, *count),
         Call::Recv { room, .. } => received(value, *room, facts),
         Call::SendTo { to, .. } => sent_to(value, to, facts),
         Call::RecvFrom { from: None, .. } if value == 0 => {
@@ -242,6 +249,16 @@ fn sent(value: i64, asked: usize, facts: &Facts) -> String {
         "the system took {} to deliver in order{closed}; that the peer has read it, only its answer can tell",
         bytes(value)
     )
+}
+
+fn file_sent(value: i64, asked: usize) -> String {
+    match value {
+        0 => "the file has become shorter: there is nothing at this offset any more".into(),
+        _ if (value as usize) < asked => format!(
+            "short: the system took {value} of {asked} bytes of the file, its buffer is full; the rest must be sent again, in a loop"
+        ),
+        _ => format!("the system sends {} of the file from its own memory: no copy of them came here", bytes(value)),
+    }
 }
 
 fn datagram_sent(value: i64) -> String {
@@ -392,8 +409,8 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
         (Call::Recv { .. } | Call::RecvFrom { .. }, ConnectionRefused) => "an ICMP answer to an earlier datagram: its host has no socket on that port (told to connected UDP sockets only)".into(),
         (Call::Recv { .. } | Call::RecvFrom { .. }, ConnectionReset) => "the peer sent RST: it crashed, was killed, or closed with bytes of ours unread".into(),
         (Call::Send { .. }, ConnectionRefused) => "an ICMP answer to the datagram before: nothing listens there; this one was not sent".into(),
-        (Call::Send { .. }, BrokenPipe | ConnectionReset) => "the peer is gone: an earlier send still worked, since only its answer, RST, told us".into(),
-        (Call::Send { .. } | Call::SendTo { .. }, WouldBlock | TimedOut) => "the buffer is full: the peer does not read; this socket does not block, so the rest waits".into(),
+        (Call::Send { .. } | Call::SendMsg { .. } | Call::SendFile { .. }, BrokenPipe | ConnectionReset) => "the peer is gone: an earlier send still worked, since only its answer, RST, told us".into(),
+        (Call::Send { .. } | Call::SendMsg { .. } | Call::SendFile { .. } | Call::SendTo { .. }, WouldBlock | TimedOut) => "the buffer is full: the peer does not read; this socket does not block, so the rest waits".into(),
         (Call::SendTo { .. }, PermissionDenied) => "a broadcast address, and SO_BROADCAST was not set: the system refuses".into(),
         (Call::Send { .. } | Call::SendTo { .. }, NetworkUnreachable) => "no route leads there".into(),
         (Call::Send { bytes, .. } | Call::SendTo { bytes, .. }, _) if error::is_message_too_long(error) => {
@@ -525,7 +542,7 @@ mod tests {
     #[test]
     fn a_short_send_says_that_a_loop_is_needed() {
         let facts = after(&[socket(Proto::Tcp)]);
-        let send = Call::Send { fd: 3, bytes: b"hello" };
+        let send = Call::Send { fd: 3, bytes: b"hello", more: false };
         assert!(of(&send, Ok(2), &facts, Duration::ZERO).contains("2 of 5 bytes"));
         assert!(!of(&send, Ok(5), &facts, Duration::ZERO).contains("short"));
     }

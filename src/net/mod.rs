@@ -7,7 +7,8 @@
 //!   `readiness`: waits that another thread can end, on every system
 //! - [`tcp`], [`udp`], [`group`]: sockets made ready for a lab; [`batch`]: many
 //!   datagrams in one call, [`calls`]: those that carry bytes; [`polled`]:
-//!   for the events model; [`tls`]: what makes a connection secret;
+//!   for the events model; [`sendfile`]: files, sent as they lie;
+//!   [`tls`]: what makes a connection secret;
 //!   [`kernel`]: what the kernel counts on a socket
 //! - [`host`], [`stop`]: what a lab's end has from the machine it runs on;
 //!   [`signals`]: Ctrl-C without a thread; [`last_words`]: what clients hear when it dies of a signal
@@ -26,6 +27,7 @@ pub mod meaning;
 pub mod options;
 pub mod polled;
 mod readiness;
+pub mod sendfile;
 #[cfg(target_os = "linux")]
 pub mod signals;
 pub mod socket;

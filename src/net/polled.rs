@@ -1,6 +1,6 @@
 //! TCP sockets that do not block, for one thread that serves many.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use socket2::SockRef;
 #[cfg(unix)]
 use super::last_words::Registered;
 use super::last_words::Speech;
+use super::sendfile::FilePart;
 use super::socket::{self, Socket};
 use super::trace::{Call, Trace};
 
@@ -160,11 +161,36 @@ impl PolledStream {
     /// `send(2)`.
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let sent = self.inner().try_io(|| socket::send(&SockRef::from(self.inner()), &self.trace, bytes))?;
+        self.remember(&bytes[..sent]);
+        Ok(sent)
+    }
+
+    /// `send(2)` of what is followed at once by more.
+    pub fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.inner().try_io(|| socket::send_more(&SockRef::from(self.inner()), &self.trace, bytes))?;
+        self.remember(&bytes[..sent]);
+        Ok(sent)
+    }
+
+    /// `sendmsg(2)`: several buffers in one call.
+    pub fn send_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.inner().try_io(|| socket::send_parts(&SockRef::from(self.inner()), &self.trace, parts))
+    }
+
+    /// `sendfile(2)`: 0 where the file has become shorter.
+    pub fn send_file(&self, part: &FilePart) -> io::Result<usize> {
+        let sent = self.inner().try_io(|| part.send(&SockRef::from(self.inner()), &self.trace))?;
+        self.remember(&b"?"[..sent.min(1)]); // some byte of a file, which is no line's end
+        Ok(sent)
+    }
+
+    /// For the last words: whether the peer is within a line.
+    #[cfg_attr(not(unix), allow(unused_variables, clippy::unused_self, reason = "there are no last words"))]
+    fn remember(&self, sent: &[u8]) {
         #[cfg(unix)]
         if let Some(last_words) = &self.last_words {
-            last_words.sent(&bytes[..sent]);
+            last_words.sent(sent);
         }
-        Ok(sent)
     }
 
     /// `getsockname(2)`.

@@ -4,7 +4,7 @@
 //! A library's `TcpListener::bind` would make four calls in one, setting
 //! SO_REUSEADDR and a backlog of its own unseen.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -60,7 +60,29 @@ pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io:
 fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
     let Some(span) = trace.begin("send") else { return calls::send(socket, bytes) };
     let result = calls::send(socket, bytes);
-    trace.end(Some(span), || Call::Send { fd: fd_of(socket), bytes }, count(&result));
+    trace.end(Some(span), || Call::Send { fd: fd_of(socket), bytes, more: false }, count(&result));
+    result
+}
+
+/// The same where more follows at once, which a segment may wait for (MSG_MORE).
+#[cfg(target_os = "linux")]
+pub(super) fn send_more(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
+    let span = trace.begin("send");
+    let result = socket.send_with_flags(bytes, libc::MSG_MORE);
+    trace.end(span, || Call::Send { fd: fd_of(socket), bytes, more: true }, count(&result));
+    result
+}
+
+/// Elsewhere there is no such flag.
+#[cfg(not(target_os = "linux"))]
+pub(super) use send as send_more;
+
+/// `sendmsg(2)`: several buffers in one call.
+pub(super) fn send_parts(socket: &socket2::Socket, trace: &Trace, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let span = trace.begin("sendmsg");
+    let result = socket.send_vectored(parts);
+    let call = || Call::SendMsg { fd: fd_of(socket), lengths: parts.iter().map(|part| part.len()).collect() };
+    trace.end(span, call, count(&result));
     result
 }
 
@@ -302,9 +324,9 @@ impl Socket {
     /// `recv(2)`. 0 on a stream is the peer's FIN.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // A wait that was ended is an end, as FIN is.
-        let mut patient =
+        let patient =
             |buffer: &mut [u8]| self.patiently(|| calls::recv(self.inner(), buffer)).map(Option::unwrap_or_default);
-        retry(|| recv_by(&mut patient, self.inner(), &self.trace, buffer))
+        retry(|| recv_by(patient, self.inner(), &self.trace, buffer))
     }
 
     /// `sendto(2)`: one datagram.

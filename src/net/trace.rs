@@ -58,8 +58,12 @@ pub enum Call<'a> {
     Connect { fd: Fd, addr: SocketAddr },
     /// `getsockname(2)`.
     GetSockName { fd: Fd, addr: Option<SocketAddr> },
-    /// `send(2)`.
-    Send { fd: Fd, bytes: &'a [u8] },
+    /// `send(2)`; with MSG_MORE where the rest follows in another call.
+    Send { fd: Fd, bytes: &'a [u8], more: bool },
+    /// `sendmsg(2)` of several buffers, of these lengths.
+    SendMsg { fd: Fd, lengths: Vec<usize> },
+    /// `sendfile(2)` of `count` bytes of a file.
+    SendFile { fd: Fd, file: Fd, offset: u64, count: usize },
     /// `recv(2)` into `room` bytes.
     Recv { fd: Fd, bytes: &'a [u8], room: usize },
     /// `sendto(2)`.
@@ -91,6 +95,8 @@ impl Call<'_> {
             Call::Connect { .. } => "connect",
             Call::GetSockName { .. } => "getsockname",
             Call::Send { .. } => "send",
+            Call::SendMsg { .. } => "sendmsg",
+            Call::SendFile { .. } => "sendfile",
             Call::Recv { .. } => "recv",
             Call::SendTo { .. } => "sendto",
             Call::RecvFrom { .. } => "recvfrom",
@@ -127,7 +133,10 @@ impl Call<'_> {
             Call::Accept { fd, peer: Some(addr) } | Call::GetSockName { fd, addr: Some(addr) } => {
                 format!("{fd}, {addr}")
             }
-            Call::Send { fd, bytes } => format!("{fd}, {}, {}", shown(bytes), bytes.len()),
+            Call::Send { fd, bytes, more: false } => format!("{fd}, {}, {}", shown(bytes), bytes.len()),
+            Call::Send { fd, bytes, more: true } => format!("{fd}, {}, {}, MSG_MORE", shown(bytes), bytes.len()),
+            Call::SendMsg { fd, lengths } => format!("{fd}, {lengths:?}"),
+            Call::SendFile { fd, file, offset, count } => format!("{fd}, {file}, {offset}, {count}"),
             Call::Recv { fd, bytes: [], room } => format!("{fd}, {room}"),
             Call::Recv { fd, bytes, room } => format!("{fd}, {}, {room}", shown(bytes)),
             Call::SendTo { fd, bytes, to } => format!("{fd}, {}, {}, {to}", shown(bytes), bytes.len()),
@@ -157,6 +166,8 @@ impl Call<'_> {
             Call::Accept { .. }
                 | Call::Connect { .. }
                 | Call::Send { .. }
+                | Call::SendMsg { .. }
+                | Call::SendFile { .. }
                 | Call::Recv { .. }
                 | Call::SendTo { .. }
                 | Call::RecvFrom { .. }
@@ -502,7 +513,7 @@ mod tests {
 
     #[test]
     fn a_payload_is_cut_at_32_bytes_and_its_controls_are_escaped() {
-        let shown = |bytes| Call::Send { fd: 3, bytes }.args(None);
+        let shown = |bytes| Call::Send { fd: 3, bytes, more: false }.args(None);
         assert_eq!(shown(b"hello\n"), r#"3, "hello\n", 6"#);
         assert_eq!(shown(&[b'x'; 33]), format!("3, \"{}\"..., 33", "x".repeat(32)));
     }

@@ -124,6 +124,11 @@ impl Books {
         self.bytes_out.fetch_add(tally.bytes_out, Ordering::Relaxed);
     }
 
+    /// So many bytes of a file went to a client.
+    pub fn sent_file(&self, count: usize) {
+        self.bytes_out.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
     /// A client's conversation ended.
     pub fn closed(&self, client: &Client, reason: Reason) {
         if self.tells_clients {

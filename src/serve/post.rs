@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::net::sendfile::FilePart;
 use crate::report::Reason;
 
 /// What goes to clients at the end of a turn, by their numbers.
@@ -19,11 +20,13 @@ pub struct Post {
 }
 
 /// What becomes of one client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Letter {
     /// It is sent these bytes: whole lines, for what a client is too slow to
     /// read is thrown away from one of these borders on.
     Say(Bytes),
+    /// It is sent a line, and the part of a file that the line announces.
+    SendFile(Bytes, FilePart),
     /// Its session's `all_sent` is called once nothing is unsent.
     TellWhenSent,
     /// Its session is resumed.
@@ -36,6 +39,12 @@ impl Post {
     /// Sends whole lines to client number `to`, if it is still there.
     pub fn say(&mut self, to: u64, lines: Bytes) {
         self.letters.push((to, Letter::Say(lines)));
+    }
+
+    /// Sends client number `to` a line and the part of a file that the line
+    /// announces: only where the connection is plain.
+    pub fn send_file(&mut self, to: u64, head: Bytes, part: FilePart) {
+        self.letters.push((to, Letter::SendFile(head, part)));
     }
 
     /// Calls the session's `all_sent` once nothing is unsent.

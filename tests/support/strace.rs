@@ -137,6 +137,7 @@ fn strace_call(thread: &str, line: &str, sockets: &mut HashSet<String>) -> Optio
             return Some(Call::new(thread, "socket", family, kind, &result));
         }
         "close" if !sockets.remove(first) => return None,
+        "sendfile" if !sockets.contains(first) => return None, // a file read into the system's memory
         "accept" | "accept4" if !result.starts_with('-') => drop(sockets.insert(result.clone())),
         _ => {}
     }

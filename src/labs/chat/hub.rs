@@ -62,6 +62,8 @@ pub struct Hub {
     resumed: Vec<u64>,
     /// Whose downloads may go on.
     hungry: Vec<u64>,
+    /// Files whose end is to be looked at, and for whom.
+    unread: Vec<(u64, Source)>,
     /// Whose connections are to be closed, and what they are told before.
     partings: Vec<(u64, Option<&'static str>, Reason)>,
 }
@@ -94,6 +96,7 @@ impl Hub {
             console: Vec::new(),
             resumed: Vec::new(),
             hungry: Vec::new(),
+            unread: Vec::new(),
             partings: Vec::new(),
         }
     }
@@ -542,19 +545,22 @@ impl Hub {
     /// All that was handed over is sent: more of the files, if there is any.
     pub fn is_sent(&mut self, number: u64) {
         if let Some(transfers) = self.transfers(number) {
-            transfers.is_sent();
+            let last = transfers.is_sent();
+            self.unread.extend(last.map(|source| (number, source)));
             self.hungry.push(number);
         }
     }
 
     /// Hands over what is read of files; `read` is to read on.
     pub fn hand_over(&mut self, post: &mut Post, read: impl Fn(u64, Source)) {
+        self.unread.drain(..).for_each(|(number, source)| read(number, source));
         for number in std::mem::take(&mut self.hungry) {
             let next = self.transfers(number).and_then(Transfers::hand_over);
-            if let Some((bytes, rest)) = next {
-                post.say(number, bytes);
+            if let Some(slab) = next {
+                slab.parts.into_iter().for_each(|(head, part)| post.send_file(number, head, part));
+                post.say(number, slab.bytes);
                 post.tell_when_sent(number);
-                if let Some(rest) = rest {
+                if let Some(rest) = slab.rest {
                     read(number, rest);
                 }
             }

@@ -8,25 +8,30 @@
 //! file systems find `FILE` under `file` and more.
 //!
 //! A file may change while it is sent. Then what was sent is neither the old
-//! nor the new one, so the transfer ends in an error.
+//! nor the new one, so the transfer ends in an error. What has not changed
+//! since it was last sent need not be hashed again ([`hashes`]).
 //!
 //! Everything here waits for the disk: never call it on the loop that serves.
 
+mod hashes;
 #[cfg(test)]
 mod tests;
 
 use std::fmt::{self, Write as _};
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use self::hashes::Hashes;
 use self::system::Folder;
 use crate::error::{Attempt, Error, Result};
 use crate::framing::visible;
+use crate::net::sendfile::FilePart;
 
 /// The longest chunk of a transfer.
 pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
@@ -38,6 +43,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// The shared folder, opened.
 pub struct SharedDir {
     folder: Folder,
+    hashes: Arc<Hashes>,
 }
 
 /// Why there is no file, or no more of it. Its words follow a `!`.
@@ -79,7 +85,7 @@ impl SharedDir {
                 .next("mkdir SharedFiles, or --shared with a folder that is there")
                 .unasked()
         })?;
-        Ok(SharedDir { folder })
+        Ok(SharedDir { folder, hashes: Arc::default() })
     }
 
     /// The names and sizes of all files that are offered, sorted by name.
@@ -117,7 +123,7 @@ impl SharedDir {
             ErrorKind::PermissionDenied => Refusal::Unreadable(cause),
             _ => Refusal::NoSuchFile, // it became a link, or went
         })?;
-        SharedFile::of(name, file)
+        SharedFile::of(name, file, self.hashes.clone())
     }
 }
 
@@ -129,11 +135,14 @@ fn may_be_offered(name: &str) -> bool {
 /// A file that is being sent.
 pub struct SharedFile {
     name: String,
-    file: File,
+    file: Arc<File>,
     stamp: Stamp,
     offset: u64,
     position: u64,
     hash: Sha256,
+    /// The whole file's hash, if an earlier download has told.
+    known: Option<[u8; 32]>,
+    hashes: Arc<Hashes>,
 }
 
 /// What a call of [`SharedFile::next`] came to.
@@ -148,7 +157,7 @@ pub enum Step {
 }
 
 impl SharedFile {
-    fn of(name: &str, file: File) -> std::result::Result<SharedFile, Refusal> {
+    fn of(name: &str, file: File, hashes: Arc<Hashes>) -> std::result::Result<SharedFile, Refusal> {
         let mut seen = file.metadata().map_err(Refusal::Unreadable)?;
         if is_fresh(&seen) {
             thread::sleep(TICK);
@@ -158,7 +167,8 @@ impl SharedFile {
             return Err(Refusal::NoSuchFile);
         }
         let stamp = Stamp::of(&seen);
-        Ok(SharedFile { name: name.to_owned(), file, stamp, offset: 0, position: 0, hash: Sha256::new() })
+        let (name, file, known) = (name.to_owned(), Arc::new(file), hashes.of(&stamp));
+        Ok(SharedFile { name, file, stamp, offset: 0, position: 0, hash: Sha256::new(), known, hashes })
     }
 
     /// Its name.
@@ -172,16 +182,25 @@ impl SharedFile {
     }
 
     /// Sends only what follows the first `offset` bytes. The hash stays the
-    /// whole file's, so what is before is read all the same.
+    /// whole file's, so what is before is read all the same unless the hash is
+    /// known.
     ///
     /// # Errors
-    /// An offset beyond the end.
+    /// An offset beyond the end; a disk that fails.
     pub fn resume_at(mut self, offset: u64) -> std::result::Result<SharedFile, Refusal> {
         if offset > self.size() {
             return Err(Refusal::Beyond(self.size()));
         }
         self.offset = offset;
+        if self.known.is_some() {
+            self.position = (&*self.file).seek(SeekFrom::Start(offset)).map_err(Refusal::Unreadable)?;
+        }
         Ok(self)
+    }
+
+    /// Whether all bytes that are to be sent were read.
+    pub fn is_at_end(&self) -> bool {
+        self.position == self.size()
     }
 
     /// Reads on, at most [`MAX_CHUNK_BYTES`]. Not to be called again after the
@@ -196,22 +215,50 @@ impl SharedFile {
         if wanted == 0 {
             return self.end(buffer);
         }
-        let got = read_full(&mut self.file, &mut buffer[..wanted]).map_err(Refusal::Unreadable)?;
+        let got = read_full(&self.file, &mut buffer[..wanted]).map_err(Refusal::Unreadable)?;
         if got < wanted || !self.is_the_same()? {
             return Err(Refusal::Changed);
         }
-        self.hash.update(&buffer[..got]);
+        if self.known.is_none() {
+            self.hash.update(&buffer[..got]);
+        }
         self.position += got as u64;
         Ok(if skips { Step::Skipped } else { Step::Chunk(got) })
     }
 
+    /// How long the chunk is that [`SharedFile::next`] reads next; `None` where
+    /// it reads what is not to be sent, or nothing is left.
+    pub fn upcoming(&self) -> Option<usize> {
+        let length = (self.size() - self.position).min(MAX_CHUNK_BYTES as u64) as usize;
+        (self.position >= self.offset && length > 0).then_some(length)
+    }
+
+    /// The upcoming chunk, named and not copied: what is sent is what the file
+    /// has then. `None` where this system cannot; then nothing is read.
+    ///
+    /// # Errors
+    /// A disk that fails, a file that was changed.
+    pub fn next_part(&mut self, buffer: &mut [u8]) -> std::result::Result<Option<FilePart>, Refusal> {
+        let Some(length) = self.upcoming() else { return Ok(None) };
+        let Some(part) = FilePart::new(&self.file, self.position, length) else { return Ok(None) };
+        if self.known.is_none() {
+            self.next(buffer)?;
+            return Ok(Some(part));
+        }
+        part.fetch().map_err(Refusal::Unreadable)?;
+        self.position =
+            (&*self.file).seek(SeekFrom::Start(self.position + length as u64)).map_err(Refusal::Unreadable)?;
+        if self.is_the_same()? { Ok(Some(part)) } else { Err(Refusal::Changed) }
+    }
+
     fn end(&mut self, buffer: &mut [u8]) -> std::result::Result<Step, Refusal> {
-        let has_more =
-            !buffer.is_empty() && read_full(&mut self.file, &mut buffer[..1]).map_err(Refusal::Unreadable)? > 0;
+        let has_more = !buffer.is_empty() && read_full(&self.file, &mut buffer[..1]).map_err(Refusal::Unreadable)? > 0;
         if has_more || buffer.is_empty() || !self.is_the_same()? {
             return Err(Refusal::Changed);
         }
-        Ok(Step::End(std::mem::take(&mut self.hash).finalize().into()))
+        let hash = self.known.unwrap_or_else(|| std::mem::take(&mut self.hash).finalize().into());
+        self.hashes.learn(self.stamp, hash);
+        Ok(Step::End(hash))
     }
 
     /// A file that is removed, or replaced by another of its name, is still
@@ -233,7 +280,7 @@ pub fn hex(hash: &[u8; 32]) -> String {
 }
 
 /// `read(2)` until the buffer is full or the file at its end.
-fn read_full(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+fn read_full(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
     let mut got = 0;
     while got < buffer.len() {
         match file.read(&mut buffer[got..]) {
@@ -253,7 +300,7 @@ fn is_fresh(seen: &Metadata) -> bool {
 }
 
 /// Which file it is, and which state of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Stamp {
     size: u64,
     /// Device, inode, and when the content was last changed.

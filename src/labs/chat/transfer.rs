@@ -1,19 +1,34 @@
 //! Downloads: what a client has asked for, and in which order its pieces go
 //! out, so that chat goes on between them and memory stays bounded.
 //!
-//! A worker reads a *slab* of a few chunks ahead while the one before is being
+//! A worker reads a *slab* of some chunks ahead while the one before is being
 //! sent; the next is handed over only once nothing is unsent. So a client
 //! costs two slabs at the most, however slowly it reads, and what others say
 //! comes at once behind the present slab.
+//!
+//! On a plain connection a large file's slab only names parts of it, which the
+//! system sends by itself (`sendfile(2)`). What it sends is the file as it is
+//! then; so whether it has changed is looked at once more when all is sent.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::shared::SharedFile;
 use super::users::Password;
+use crate::net::sendfile::FilePart;
 use bytes::Bytes;
 
 /// Downloads of one client at once; a person wants one, an eager program four.
 pub const MAX_AT_ONCE: usize = 4;
+
+/// Chunks read ahead for one download: what others say waits behind them.
+pub const CHUNKS_AHEAD: usize = 4;
+
+/// Who takes a slab within this time gets twice as much in the next one, three
+/// times over: then what others say does not wait long in any case, and a
+/// slab costs two threads a wake.
+const AT_ONCE: Duration = Duration::from_millis(20);
+const MOST_DOUBLINGS: u32 = 3;
 
 /// What a client's next line waits for. It is carried out by a worker: files
 /// and password hashes take longer than others should wait.
@@ -33,10 +48,14 @@ pub struct Source {
     pub id: u64,
     /// What is left of the file.
     pub file: SharedFile,
+    /// How many chunks the next slab has.
+    pub chunks: usize,
 }
 
 /// What a worker has read.
 pub struct Slab {
+    /// The lines before chunks, and what of the file they announce.
+    pub parts: Vec<(Bytes, FilePart)>,
     /// Whole chunks, or the line that ends the transfer.
     pub bytes: Bytes,
     /// Where to read on; `None` at the end.
@@ -48,8 +67,12 @@ pub struct Slab {
 pub struct Transfers {
     begun: u64,
     active: VecDeque<Transfer>,
-    /// A slab is handed over and not all sent.
-    is_unsent: bool,
+    /// A slab is handed over and not all sent: since when.
+    unsent_since: Option<Instant>,
+    /// How often the size of slabs was doubled.
+    doublings: u32,
+    /// Where to read on only then: at its end.
+    last: Option<Source>,
 }
 
 struct Transfer {
@@ -73,7 +96,7 @@ impl Transfers {
         self.begun += 1;
         let id = self.begun;
         self.active.push_back(Transfer { id, ready: None });
-        (format!("# {id} {} {}\n", file.size(), file.name()), Source { id, file })
+        (format!("# {id} {} {}\n", file.size(), file.name()), Source { id, file, chunks: CHUNKS_AHEAD })
     }
 
     /// A slab of transfer `id` is read.
@@ -83,23 +106,31 @@ impl Transfers {
         }
     }
 
-    /// All that was handed over is sent.
-    pub fn is_sent(&mut self) {
-        self.is_unsent = false;
+    /// All that was handed over is sent. Where to read on now.
+    pub fn is_sent(&mut self) -> Option<Source> {
+        if let Some(since) = self.unsent_since.take() {
+            let doublings =
+                if since.elapsed() < AT_ONCE { self.doublings + 1 } else { self.doublings.saturating_sub(1) };
+            self.doublings = doublings.min(MOST_DOUBLINGS);
+        }
+        self.last.take()
     }
 
-    /// What to hand over now, each download in its turn; and where to read on.
-    pub fn hand_over(&mut self) -> Option<(Bytes, Option<Source>)> {
-        if self.is_unsent {
+    /// What to hand over now, each download in its turn; where to read on is
+    /// in it, if that can be done meanwhile.
+    pub fn hand_over(&mut self) -> Option<Slab> {
+        if self.unsent_since.is_some() {
             return None;
         }
         let at = self.active.iter().position(|transfer| transfer.ready.is_some())?;
         let mut transfer = self.active.remove(at)?;
-        let slab = transfer.ready.take()?;
-        self.is_unsent = true;
-        if slab.rest.is_some() {
+        let mut slab = transfer.ready.take()?;
+        self.unsent_since = Some(Instant::now());
+        if let Some(rest) = &mut slab.rest {
+            rest.chunks = CHUNKS_AHEAD << self.doublings;
             self.active.push_back(transfer);
         }
-        Some((slab.bytes, slab.rest))
+        self.last = slab.rest.take_if(|source| !slab.parts.is_empty() && source.file.is_at_end());
+        Some(slab)
     }
 }

@@ -11,8 +11,9 @@ use bytes::Bytes;
 
 use super::names::Name;
 use super::shared::{MAX_CHUNK_BYTES, Refusal, SharedDir, SharedFile, Step, hex};
-use super::transfer::{Order, Slab, Source};
+use super::transfer::{CHUNKS_AHEAD, Order, Slab, Source};
 use super::users::{Password, Users};
+use crate::net::sendfile::FilePart;
 use crate::serve::post::Bell;
 
 /// Threads that read files: enough to keep a disk busy.
@@ -22,11 +23,12 @@ const FILE_THREADS: usize = 4;
 /// for one, and a class that comes at once can wait a second.
 const PASSWORD_THREADS: usize = 2;
 
-/// Chunks read ahead for one download.
-const CHUNKS_AHEAD: usize = 4;
-
 /// Chunks of what a client has already, before others have their turn.
 const SKIPS_AT_ONCE: usize = 64;
+
+/// Files from this size on are sent by the system where that is possible;
+/// smaller ones go out with the lines around them in one send.
+const WORTH_SENDING: u64 = 1024 * 1024;
 
 /// `+ ID LENGTH` and a line end.
 const MAX_HEAD_BYTES: usize = 32;
@@ -59,6 +61,8 @@ pub struct Workers {
 }
 
 struct Worker {
+    /// Whether parts of files can be sent as they lie.
+    is_plain: bool,
     files: Option<Arc<SharedDir>>,
     users: Option<PathBuf>,
     done: Arc<Mutex<VecDeque<(u64, Done)>>>,
@@ -66,11 +70,11 @@ struct Worker {
 }
 
 impl Workers {
-    /// Starts them; they ring `bell` when something is done, and end when this
-    /// is dropped.
-    pub fn start(files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
+    /// Starts them for connections that are plain or not; they ring `bell` when
+    /// something is done, and end when this is dropped.
+    pub fn start(is_plain: bool, files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
         let done = Arc::new(Mutex::new(VecDeque::new()));
-        let worker = Arc::new(Worker { files, users, done: done.clone(), bell });
+        let worker = Arc::new(Worker { is_plain, files, users, done: done.clone(), bell });
         let (files, passwords) = (channel(), channel());
         spawn("files", FILE_THREADS, files.1, &worker);
         spawn("passwords", PASSWORD_THREADS, passwords.1, &worker);
@@ -107,12 +111,13 @@ fn spawn(name: &str, count: usize, queue: Receiver<(u64, Job)>, worker: &Arc<Wor
     for number in 1..=count {
         let (queue, worker) = (queue.clone(), worker.clone());
         let work = move || {
+            let mut room = Vec::new();
             loop {
                 // A statement of its own: the others may look in the queue
                 // while this one works.
                 let next = lock(&queue).recv();
                 let Ok((number, job)) = next else { return };
-                let done = worker.work(job);
+                let done = worker.work(job, &mut room);
                 lock(&worker.done).push_back((number, done));
                 worker.bell.ring();
             }
@@ -123,11 +128,12 @@ fn spawn(name: &str, count: usize, queue: Receiver<(u64, Job)>, worker: &Arc<Wor
 }
 
 impl Worker {
-    fn work(&self, job: Job) -> Done {
+    /// `room` is the thread's own, for bytes that are not kept.
+    fn work(&self, job: Job, room: &mut Vec<u8>) -> Done {
         match job {
             Job::List => Done::Listed(self.list()),
             Job::Open(readings) => Done::Opened(self.open(&readings)),
-            Job::Read(source) => Done::Read(source.id, read(*source)),
+            Job::Read(source) => Done::Read(source.id, self.read(*source, room)),
             Job::Verify(name, password) => {
                 // Read each time: whoever was added a minute ago can come in.
                 let users = self.users.as_ref().and_then(|file| Users::read(file).ok());
@@ -154,31 +160,63 @@ impl Worker {
         }
         Err(nothing())
     }
+
+    /// The next chunks of a file; at its end the line that says so.
+    fn read(&self, source: Source, room: &mut Vec<u8>) -> Slab {
+        room.resize(MAX_CHUNK_BYTES, 0);
+        let names_parts = self.is_plain && source.file.size() >= WORTH_SENDING;
+        let bytes = Vec::with_capacity(if names_parts { 0 } else { CHUNKS_AHEAD * (MAX_CHUNK_BYTES + MAX_HEAD_BYTES) });
+        let mut slab = Draft { names_parts, parts: Vec::new(), bytes, source };
+        let (mut read, mut skipped) = (0, 0);
+        // What is copied takes memory, so there it stays few.
+        let most = if names_parts { slab.source.chunks } else { CHUNKS_AHEAD };
+        while read < most && skipped < SKIPS_AT_ONCE && !slab.is_at_end() {
+            match slab.add(room) {
+                Ok(Step::Chunk(_)) => read += 1,
+                // What the client has already is only hashed.
+                Ok(Step::Skipped) => skipped += 1,
+                Ok(Step::End(hash)) => return slab.close(|id| format!(". {id} {}\n", hex(&hash))),
+                Err(why) => return slab.close(|id| format!("! {id} {why}\n")),
+            }
+        }
+        Slab { parts: slab.parts, bytes: slab.bytes.into(), rest: Some(slab.source) }
+    }
 }
 
-/// The next chunks of a file; at its end the line that says so.
-fn read(mut source: Source) -> Slab {
-    let mut bytes = Vec::with_capacity(CHUNKS_AHEAD * (MAX_CHUNK_BYTES + MAX_HEAD_BYTES));
-    let mut chunk = vec![0; MAX_CHUNK_BYTES];
-    let (mut read, mut skipped) = (0, 0);
-    while read < CHUNKS_AHEAD && skipped < SKIPS_AT_ONCE {
-        let last = match source.file.next(&mut chunk) {
-            Ok(Step::Chunk(length)) => {
-                bytes.extend_from_slice(format!("+ {} {length}\n", source.id).as_bytes());
-                bytes.extend_from_slice(&chunk[..length]);
-                read += 1;
-                continue;
-            }
-            // What the client has already is only hashed.
-            Ok(Step::Skipped) => {
-                skipped += 1;
-                continue;
-            }
-            Ok(Step::End(hash)) => format!(". {} {}\n", source.id, hex(&hash)),
-            Err(why) => format!("! {} {why}\n", source.id),
-        };
-        bytes.extend_from_slice(last.as_bytes());
-        return Slab { bytes: Bytes::from(bytes), rest: None };
+/// A slab that is being filled.
+struct Draft {
+    names_parts: bool,
+    parts: Vec<(Bytes, FilePart)>,
+    bytes: Vec<u8>,
+    source: Source,
+}
+
+impl Draft {
+    /// Whether it names all that is left of the file: the end is looked at
+    /// once that is sent.
+    fn is_at_end(&self) -> bool {
+        !self.parts.is_empty() && self.source.file.is_at_end()
     }
-    Slab { bytes: Bytes::from(bytes), rest: Some(source) }
+
+    /// Adds a chunk, as bytes or by its name. `room` is for what is only
+    /// hashed.
+    fn add(&mut self, room: &mut [u8]) -> Result<Step, Refusal> {
+        let Draft { names_parts, parts, bytes, source: Source { id, file, .. } } = self;
+        let Some(length) = file.upcoming() else { return file.next(room) };
+        let head = format!("+ {id} {length}\n");
+        if *names_parts && let Some(part) = file.next_part(room)? {
+            parts.push((head.into(), part));
+            return Ok(Step::Chunk(length));
+        }
+        let before = bytes.len();
+        bytes.extend_from_slice(head.as_bytes());
+        let start = bytes.len();
+        bytes.resize(start + length, 0);
+        file.next(&mut bytes[start..]).inspect_err(|_| bytes.truncate(before))
+    }
+
+    fn close(mut self, line: impl FnOnce(u64) -> String) -> Slab {
+        self.bytes.extend_from_slice(line(self.source.id).as_bytes());
+        Slab { parts: self.parts, bytes: self.bytes.into(), rest: None }
+    }
 }

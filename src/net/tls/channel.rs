@@ -4,8 +4,8 @@
 //! mean what the socket's mean. Two rules keep it small and true:
 //!
 //! - The queue of what is to be said stays with the caller, in plaintext. Only
-//!   when the system has taken all earlier ciphertext is the next record made.
-//!   So a slow reader costs one record, not a buffer here and one there.
+//!   when the system has taken all earlier ciphertext are the next records
+//!   made. So a slow reader costs a few records, not a buffer here and one there.
 //! - Nothing decrypted is left inside: an edge-triggered loop hears no more of
 //!   bytes that the system has already given away. Who receives until
 //!   `WouldBlock` has everything.
@@ -22,6 +22,9 @@ use crate::net::polled::PolledStream;
 /// Looks at the socket in one `recv` here, before others have their turn: as
 /// much as a flood of records without content may take.
 const MOST_READS: usize = 16;
+
+/// As much as is encrypted for one send: four full records.
+const MAX_SEND_BYTES: usize = 4 * MAX_RECORD_BYTES;
 
 /// The server's side of one TLS connection.
 pub struct Channel {
@@ -79,7 +82,7 @@ impl Channel {
     }
 
     /// As `send(2)` on a socket that does not block: how many of `bytes` were
-    /// taken, at most one record's. What is taken may be under way in part:
+    /// taken, at most four records'. What is taken may be under way in part:
     /// when the socket can be written again, call [`Channel::flush`], also
     /// with nothing more to send.
     ///
@@ -94,7 +97,7 @@ impl Channel {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.flush(stream)?;
-        let taken = self.tls.writer().write(&bytes[..bytes.len().min(MAX_RECORD_BYTES)])?;
+        let taken = self.tls.writer().write(&bytes[..bytes.len().min(MAX_SEND_BYTES)])?;
         match self.flush(stream) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(taken),
@@ -177,11 +180,12 @@ impl Write for Sink<'_> {
         self.0.send(bytes)
     }
 
-    /// The messages of a handshake go in one call, so in one segment.
+    /// The messages of a handshake go in one call, so in one segment; several
+    /// records do as well.
     fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
         match parts {
             [one] => self.0.send(one),
-            many => self.0.send(&many.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>()),
+            many => self.0.send_parts(many),
         }
     }
 

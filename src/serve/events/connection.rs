@@ -1,13 +1,15 @@
 //! A client's connection under the events model, and how far its conversation
 //! has come: what `blocking` keeps in its place in the code.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::super::blocking::reason_of;
+use super::super::books::Books;
 use super::super::session::Client;
-use super::pending::Pending;
+use super::pending::{Front, Pending};
 use crate::net::polled::PolledStream;
+use crate::net::sendfile::FilePart;
 use crate::net::tls::Channel;
 use crate::report::Reason;
 
@@ -27,6 +29,8 @@ pub struct Connection<S> {
     /// The edge said that the connection failed: RST.
     pub broken: bool,
     pub fin_received: bool,
+    /// It has not agreed on TLS within the time that most need.
+    pub is_late: bool,
     pub paused: bool,
     /// Our FIN is sent, the peer's is awaited.
     pub lingers: bool,
@@ -70,6 +74,23 @@ impl Wire {
         match self {
             Wire::Plain => stream.send(bytes),
             Wire::Tls(channel) => channel.send(stream, bytes),
+        }
+    }
+
+    /// The same of what is followed by [`Wire::send_file`].
+    pub fn send_more(&mut self, stream: &PolledStream, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain => stream.send_more(bytes),
+            Wire::Tls(channel) => channel.send(stream, bytes),
+        }
+    }
+
+    /// Sends a part of a file as it lies, which TLS cannot: who wants to know
+    /// whether it is spoken asks before.
+    pub fn send_file(&mut self, stream: &PolledStream, part: &FilePart) -> io::Result<usize> {
+        match self {
+            Wire::Plain => stream.send_file(part),
+            Wire::Tls(_) => Err(ErrorKind::Unsupported.into()),
         }
     }
 
@@ -121,6 +142,7 @@ impl<S> Connection<S> {
             hung_up: false,
             broken: false,
             fin_received: false,
+            is_late: false,
             paused: false,
             tells_when_sent: false,
             must_read_by: false,
@@ -134,6 +156,33 @@ impl<S> Connection<S> {
     /// Whether nothing has ended and nothing is to be done at a certain time.
     pub fn just_goes_on(&self) -> bool {
         !self.fin_received && self.closing.is_none() && self.deadline.is_none()
+    }
+
+    /// One send of what is pending. `scratch` is room to gather small pieces
+    /// in.
+    pub fn send_next(&mut self, scratch: &mut Vec<u8>, books: &Books) -> io::Result<()> {
+        let Connection { pending, wire, stream, client, .. } = self;
+        let sent = match pending.front(scratch) {
+            None => return wire.flush(stream),
+            Some(Front::Lines(bytes)) => {
+                wire.send(stream, bytes).inspect(|sent| books.sent(client, &bytes[..*sent]))?
+            }
+            Some(Front::Head(bytes)) => {
+                wire.send_more(stream, bytes).inspect(|sent| books.sent(client, &bytes[..*sent]))?
+            }
+            Some(Front::File(part)) => match wire.send_file(stream, part)? {
+                0 => {
+                    pending.fill_gap();
+                    0
+                }
+                sent => {
+                    books.sent_file(sent);
+                    sent
+                }
+            },
+        };
+        pending.forget(sent);
+        Ok(())
     }
 
     /// Whether there is nothing more to say or to hear, and why.

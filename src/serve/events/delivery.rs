@@ -10,6 +10,7 @@ use super::super::post::{Bell, Letter, Post};
 use super::super::session::{End, Outbox, Reception, Session};
 use super::super::{LINGER, UNSENT_LIMIT};
 use super::Loop;
+use super::pending::Pending;
 use crate::report::Reason;
 
 /// How long a client that is to be closed may take to read what it was told
@@ -76,7 +77,8 @@ impl<R: Reception> Loop<R> {
             let Some(&key) = self.mail.keys.get(&number) else { continue };
             keys.push(key);
             match letter {
-                Letter::Say(lines) => self.say(key, lines),
+                Letter::Say(lines) => self.say(key, |pending| pending.push(lines)),
+                Letter::SendFile(head, part) => self.say(key, |pending| pending.push_file(head, part)),
                 Letter::Resume => self.resume(key),
                 Letter::TellWhenSent => self.connections[key].tells_when_sent = true,
                 Letter::Close(reason) => {
@@ -109,12 +111,11 @@ impl<R: Reception> Loop<R> {
         }
     }
 
-    fn say(&mut self, key: usize, lines: Bytes) {
+    fn say(&mut self, key: usize, push: impl FnOnce(&mut Pending)) {
         let connection = &mut self.connections[key];
-        if connection.closing.is_some() {
-            return;
+        if connection.closing.is_none() {
+            push(&mut connection.pending);
         }
-        connection.pending.push(lines);
     }
 
     /// A client that does not read is closed, and told why in case it does.

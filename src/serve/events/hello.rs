@@ -11,6 +11,10 @@ use crate::report::Reason;
 /// one that waits for our welcome would wait for ever.
 const HELLO_WITHIN: Duration = Duration::from_secs(3);
 
+/// How long one that has begun may take to go on: thousands may have come at
+/// once, and a slow machine is no offence.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(30);
+
 impl<R: Reception> Loop<R> {
     /// Sets the time by which TLS must have been agreed on.
     pub fn expect_hello(&mut self, key: usize) {
@@ -26,6 +30,9 @@ impl<R: Reception> Loop<R> {
         if let Some(reason) = self.connections[key].closing {
             return self.remove(key, reason);
         }
+        if !self.connections[key].is_late {
+            return self.wait_for_rest(key);
+        }
         if self.connections[key].wire.is_not_tls() {
             self.refuse_plain_text(key);
             return self.settle(key);
@@ -33,6 +40,22 @@ impl<R: Reception> Loop<R> {
         let _ = self.connections[key].session.ended(End::Reset, &mut self.out);
         self.out.clear();
         self.remove(key, Reason::Timeout);
+    }
+
+    /// It may have begun, and we were late to look: then it gets more time.
+    fn wait_for_rest(&mut self, key: usize) {
+        let connection = &mut self.connections[key];
+        (connection.is_late, connection.readable) = (true, true);
+        self.turn(key);
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.wire.is_handshaking())
+        else {
+            return;
+        };
+        if connection.wire.is_not_tls() {
+            return self.refuse_silent(key);
+        }
+        connection.deadline = Some(Instant::now() + HANDSHAKE_WITHIN);
+        self.settle(key);
     }
 
     /// Nothing was sent to this client, so it can be answered in plain text,

@@ -515,24 +515,13 @@ impl<R: Reception> Loop<R> {
 
     /// Sends what is pending. Says whether nothing is left.
     fn flush(&mut self, key: usize) -> bool {
-        let Loop { connections, books, mail, tally, .. } = self;
+        let Loop { connections, books, mail, .. } = self;
         let connection = &mut connections[key];
         if connection.is_all_sent() && !connection.tells_when_sent {
             return true; // the usual case
         }
         while !connection.is_all_sent() {
-            let Connection { pending, wire, stream, client, .. } = connection;
-            let sent = match pending.is_empty() {
-                true => wire.flush(stream),
-                false => {
-                    let sent = |bytes: &[u8]| {
-                        tally.bytes_out += bytes.len() as u64;
-                        books.tell_sent(client, bytes);
-                    };
-                    pending.send(&mut mail.scratch, |bytes| wire.send(stream, bytes), sent)
-                }
-            };
-            match sent {
+            match connection.send_next(&mut mail.scratch, books) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) => {

@@ -3,11 +3,15 @@
 mod clients;
 mod compare;
 mod connect;
+mod daemon;
+mod download;
+mod fanout;
 mod datagrams;
 mod kernel;
 mod measure;
 mod pattern;
 mod placement;
+mod plot;
 mod processes;
 mod program;
 mod report;
@@ -15,6 +19,7 @@ mod server;
 mod stats;
 mod stream;
 mod targets;
+mod wire;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -45,6 +50,12 @@ enum Command {
     Load(LoadArgs),
     /// Start servers turn by turn and set what they cost side by side
     Compare(Box<Compare>),
+    /// A line to many listeners: chat servers side by side
+    FanOut(fanout::Args),
+    /// A large file: the chat server's downloads beside a web server's
+    Download(download::Args),
+    /// Curves from what the other commands have written
+    Plot(plot::Args),
 }
 
 #[derive(Args)]
@@ -146,6 +157,9 @@ fn main() -> Result<ExitCode> {
     match command {
         Command::Load(args) => load(&args),
         Command::Compare(args) => compare(&args),
+        Command::FanOut(args) => fanout::run(&args),
+        Command::Download(args) => download::run(&args),
+        Command::Plot(args) => plot::run(&args),
     }
 }
 

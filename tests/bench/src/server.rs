@@ -102,6 +102,13 @@ pub struct Server {
     pub addr: SocketAddr,
 }
 
+impl Server {
+    /// One that was started in another way, as the first of a process group of its own.
+    pub fn of(child: Child, addr: SocketAddr) -> Self {
+        Self { child, addr }
+    }
+}
+
 /// Processor time since the start of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Cpu {

@@ -489,7 +489,7 @@ impl Stage {
             assert!((1..self.next).contains(&number), "a letter to nobody");
             assert!(!self.closed.contains(&number), "a letter after the end");
             match letter {
-                Letter::Say(bytes) => self.hears(number, &bytes),
+                Letter::Say(bytes) | Letter::SendFile(bytes, _) => self.hears(number, &bytes),
                 Letter::Close(_) => self.closed.push(number),
                 Letter::TellWhenSent | Letter::Resume => {}
             }

@@ -46,6 +46,25 @@ fn fetch(mut file: SharedFile, room: usize) -> std::result::Result<(Vec<u8>, [u8
     }
 }
 
+/// The same where parts are named, and then read.
+#[cfg(target_os = "linux")]
+fn fetch_parts(mut file: SharedFile) -> std::result::Result<(Vec<u8>, [u8; 32]), Refusal> {
+    use std::os::unix::fs::FileExt;
+    let (mut sent, mut buffer) = (Vec::new(), vec![0; MAX_CHUNK_BYTES]);
+    loop {
+        if let Some(length) = file.upcoming() {
+            let part = file.next_part(&mut buffer)?.unwrap();
+            assert_eq!(part.length(), length);
+            let mut bytes = vec![0; length];
+            file.file.read_exact_at(&mut bytes, part.offset()).unwrap();
+            sent.extend(bytes);
+        } else if let Step::End(hash) = file.next(&mut buffer)? {
+            assert!(file.is_at_end());
+            return Ok((sent, hash));
+        }
+    }
+}
+
 fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|at| (at * 31 + at / 253) as u8).collect()
 }
@@ -90,6 +109,34 @@ fn a_resumed_file_has_the_rest_and_the_whole_files_hash() {
     }
     let file = planted.shared.file("file").unwrap();
     assert!(matches!(file.resume_at(200_001), Err(Refusal::Beyond(200_000))));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn named_parts_are_the_file_whether_its_hash_is_known_or_not() {
+    for size in [0, 1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 300_000] {
+        let bytes = pattern(size);
+        let planted = plant(&[("file", &bytes)]);
+        for offset in [0, 0, size / 2, size] {
+            let file = planted.shared.file("file").unwrap().resume_at(offset as u64).unwrap();
+            let (sent, hash) = fetch_parts(file).unwrap();
+            assert!(sent == bytes[offset..], "{size} from {offset}");
+            assert_eq!(hash[..], Sha256::digest(&bytes)[..]);
+        }
+        let (sent, hash) =
+            fetch(planted.shared.file("file").unwrap().resume_at(size as u64 / 3).unwrap(), 5000).unwrap();
+        assert!(sent == bytes[size / 3..] && hash[..] == Sha256::digest(&bytes)[..], "{size}, copied");
+    }
+}
+
+#[test]
+fn the_hash_of_what_was_replaced_is_not_the_new_files() {
+    let planted = plant(&[("file", b"one")]);
+    for text in ["one", "two", "one"] {
+        fs::write(planted.path("file"), text).unwrap();
+        let (_, hash) = fetch(planted.shared.file("file").unwrap(), 100).unwrap();
+        assert_eq!(hash[..], Sha256::digest(text)[..], "{text}");
+    }
 }
 
 #[test]
@@ -207,6 +254,7 @@ fn what_stands_elsewhere_under_the_folders_name_is_not_served() {
 /// What `change` does to a file half sent, and how the transfer then ends.
 fn changed_half_way(change: impl Fn(&Path)) -> std::result::Result<Vec<u8>, Refusal> {
     let planted = plant(&[("file", &pattern(200_000))]);
+    fetch(planted.shared.file("file").unwrap(), MAX_CHUNK_BYTES).unwrap(); // now its hash is known
     let mut file = planted.shared.file("file").unwrap();
     let mut buffer = vec![0; MAX_CHUNK_BYTES];
     assert!(matches!(file.next(&mut buffer), Ok(Step::Chunk(_))));
