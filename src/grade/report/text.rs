@@ -224,11 +224,11 @@ fn in_short(report: &Report) -> String {
 /// Lines of at most so many columns; a word that is longer is divided.
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
-    for word in text.split(' ') {
+    for (number, word) in text.split(' ').enumerate() {
         if used > 0 && used + 1 + word.width() > columns {
             lines.push(std::mem::take(&mut line));
             used = 0;
-        } else if !line.is_empty() || used > 0 {
+        } else if number > 0 {
             line.push(' ');
             used += 1;
         }
