@@ -111,3 +111,26 @@ fn every_fault_names_checks_of_its_lab_and_words_for_its_hint() {
         checks.iter().filter(|id| !failed.contains(id.as_str()) && !notes.contains(&id.as_str())).collect();
     assert!(untried.is_empty(), "no wrong program for {untried:?}");
 }
+
+#[test]
+fn the_page_of_the_matrix_shows_each_fault_found_and_no_right_program_failed() {
+    let page = fs::read_to_string(folder().join("matrix.md")).unwrap();
+    let manifest = manifest();
+    for entry in &manifest.bad {
+        let name = entry.dir.trim_start_matches("bad/");
+        for id in &entry.fails {
+            let short = id.split_once('/').unwrap().1;
+            let found =
+                |line: &&str| line.starts_with(&format!("| {name} |")) && line.contains(&format!("| {short} | fail |"));
+            assert!(
+                page.lines().any(|line| found(&line)),
+                "{id} of {name} is not in matrix.md: scripts/grade-matrix --table"
+            );
+        }
+    }
+    for entry in &manifest.good {
+        let name = entry.dir.trim_start_matches("good/");
+        let passed = page.lines().any(|line| line.starts_with(&format!("| {name} |")) && line.ends_with("| none |"));
+        assert!(passed, "{name} is not in matrix.md, or failed");
+    }
+}
