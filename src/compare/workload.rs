@@ -109,6 +109,12 @@ impl Workload {
         [&digits[NUMBER_BYTES - self.number_bytes()..], &self.filler].concat()
     }
 
+    /// Makes a message the one with this number.
+    pub fn renumber(&self, message: &mut [u8], number: u32) {
+        let bytes = self.number_bytes();
+        message[..bytes].copy_from_slice(&number.to_be_bytes()[NUMBER_BYTES - bytes..]);
+    }
+
     /// The number of a message that came unchanged; `None` for anything else.
     pub fn number(&self, message: &[u8]) -> Option<u32> {
         let number = self.number_of_start(message)?;
@@ -145,19 +151,31 @@ impl<'a> Cutter<'a> {
     ///
     /// # Errors
     /// The number of the message whose bytes are not those that were sent.
-    pub fn take(&mut self, bytes: &[u8]) -> std::result::Result<Vec<u32>, u32> {
-        self.partial.extend_from_slice(bytes);
-        let whole = self.partial.len() / self.workload.size;
-        let mut numbers = Vec::with_capacity(whole);
-        for message in self.partial.chunks_exact(self.workload.size) {
-            self.last += 1;
-            if self.workload.number(message) != Some(self.last) {
-                return Err(self.last);
+    pub fn take(&mut self, mut bytes: &[u8]) -> std::result::Result<Vec<u32>, u32> {
+        let size = self.workload.size;
+        let mut numbers = Vec::with_capacity((self.partial.len() + bytes.len()) / size);
+        if !self.partial.is_empty() {
+            let missing = (size - self.partial.len()).min(bytes.len());
+            self.partial.extend_from_slice(&bytes[..missing]);
+            bytes = &bytes[missing..];
+            if self.partial.len() < size {
+                return Ok(numbers);
             }
-            numbers.push(self.last);
+            let message = std::mem::take(&mut self.partial);
+            numbers.push(self.next(&message)?);
         }
-        self.partial.drain(..whole * self.workload.size);
+        // Most lie whole in what came, and are looked at where they lie.
+        let messages = bytes.chunks_exact(size);
+        self.partial.extend_from_slice(messages.remainder());
+        for message in messages {
+            numbers.push(self.next(message)?);
+        }
         Ok(numbers)
+    }
+
+    fn next(&mut self, message: &[u8]) -> std::result::Result<u32, u32> {
+        self.last += 1;
+        if self.workload.number(message) == Some(self.last) { Ok(self.last) } else { Err(self.last) }
     }
 
     /// Whether all messages have come.
@@ -181,6 +199,9 @@ mod tests {
             for number in [1, 2, count] {
                 let message = workload.message(number);
                 assert_eq!((message.len(), workload.number(&message)), (size, Some(number)));
+                let mut other = workload.message(1);
+                workload.renumber(&mut other, number);
+                assert_eq!(other, message);
             }
         }
     }

@@ -37,7 +37,7 @@ const MANY_PROCESSES: usize = 40;
 
 /// The most that it may print: a server that prints all that it echoes, each
 /// byte as an escape, is under it.
-const MAX_OUTPUT: u64 = 64 << 20;
+const MAX_OUTPUT: u64 = 16 << 20;
 
 /// What is said of a program whose check is over.
 const ENDED: &str = "is ended by the grader";

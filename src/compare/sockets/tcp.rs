@@ -105,8 +105,9 @@ impl Asker<'_> {
 
     fn send_all(&mut self, socket: &Socket) -> io::Result<()> {
         let Asker { probe, samples } = self;
+        let mut message = probe.workload.message(1);
         pace(probe.workload, &probe.host.stop, |number| {
-            let message = probe.workload.message(number);
+            probe.workload.renumber(&mut message, number);
             samples.sent.push(probe.now());
             probe.progress.tell("tcp", number);
             socket.send_all(&message)
