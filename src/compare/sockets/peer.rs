@@ -18,7 +18,7 @@ use crate::net::socket::Socket;
 use crate::net::stop::Stop;
 use crate::net::{tcp, udp};
 
-/// Room for one recv of what is sent back.
+/// Room for one recv.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// How often to see whether more has come.
@@ -145,7 +145,7 @@ fn start(
 }
 
 fn serve_stream(socket: &Socket, workload: &Workload, seen: &mut Seen, received: &AtomicU64) -> io::Result<()> {
-    let (mut cutter, mut buffer) = (Cutter::new(workload), vec![0; room(workload)]);
+    let (mut cutter, mut buffer) = (Cutter::new(workload), vec![0; BUFFER_BYTES]);
     loop {
         let got = socket.recv(&mut buffer)?;
         if got == 0 {
@@ -161,14 +161,6 @@ fn serve_stream(socket: &Socket, workload: &Workload, seen: &mut Seen, received:
         received.fetch_add(numbers.len() as u64, Ordering::Relaxed);
         seen.arrivals.extend(numbers.into_iter().map(|number| (number, now)));
     }
-}
-
-/// Room for one recv of a stream. Who counts messages asks for one at a time,
-/// as a receiver of datagrams must, and as iperf3 does. With more room it
-/// empties the socket, sleeps, and has to be woken for every segment: for short
-/// messages that halves the throughput.
-fn room(workload: &Workload) -> usize {
-    if workload.one_way { workload.size } else { BUFFER_BYTES }
 }
 
 fn serve_datagrams(host: &Host, socket: &Socket, workload: &Workload, seen: &mut Seen, received: &AtomicU64) {
