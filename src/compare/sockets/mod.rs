@@ -121,7 +121,7 @@ pub fn tcp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress)
         }
         Far::Own(route) => own_tcp(host, workload, route, progress),
     };
-    sampled.unwrap_or_else(failed)
+    unless_stopped(host, workload, "by tcp", sampled.unwrap_or_else(failed))
 }
 
 /// Sends the workload by UDP.
@@ -133,10 +133,21 @@ pub fn udp(host: &Host, workload: &Workload, far: &Far<'_>, progress: &Progress)
         }
         Far::Own(route) => own_udp(host, workload, route, progress),
     };
-    sampled.unwrap_or_else(failed)
+    unless_stopped(host, workload, "by udp", sampled.unwrap_or_else(failed))
 }
 
-fn failed(error: crate::error::Error) -> Samples {
+/// What a stop cut off ends as a failure would; it was none of the peer's.
+fn unless_stopped(host: &Host, workload: &Workload, how: &str, mut samples: Samples) -> Samples {
+    let (sent, count) = (samples.sent.len(), workload.count as usize);
+    if host.stop.is_asked() && (1..count).contains(&sent) {
+        let cause = format!("it was stopped after {sent} of {count} messages");
+        let stopped = Error::other(Attempt::Compare, how, cause);
+        samples.failure = Some(stopped.because("it was asked to end, by Ctrl-C for example").next("a smaller --count"));
+    }
+    samples
+}
+
+fn failed(error: Error) -> Samples {
     Samples { failure: Some(error), ..Samples::default() }
 }
 
