@@ -16,6 +16,8 @@ mod class;
 mod formats;
 #[path = "grade/hostile.rs"]
 mod hostile;
+#[path = "grade/java.rs"]
+mod java;
 #[path = "grade/places.rs"]
 mod places;
 #[path = "grade/schools.rs"]

@@ -17,6 +17,7 @@ use super::Desk;
 use super::check::Graded;
 use super::files;
 use super::isolation::Isolation;
+use super::java::Compiled;
 use super::judge::{self, Job, Said, Troubles};
 use super::kept::Kept;
 use super::progress::Progress;
@@ -207,6 +208,7 @@ impl Class {
             scratch: scratch.path().canonicalize().map_err(told)?,
             width: if self.width() > 1 { 2 } else { 5 },
             troubles: Troubles::default(),
+            compiled: Compiled::default(),
         };
         sitting::sit(&job, self.longest, stop, tell)
     }

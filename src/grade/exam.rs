@@ -137,7 +137,9 @@ impl<'a> Exam<'a> {
             return Err(Finding::fail("the program runs with a few processes", "it started hundreds of them, and was ended")
                 .hint("fork (or starting a process) stands in a loop that every child runs on in: a child must leave the loop"));
         }
-        let start = Start { name, words, dir, env, confined: self.job.isolation.has_network() };
+        let started = self.job.compiled.started(words);
+        let confined = self.job.isolation.has_network();
+        let start = Start { name, words, started: &started, dir, env, confined };
         Program::start(&start, &self.transcript).map_err(|cause| unable("start the program", &cause))
     }
 

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Finding, Graded};
 use super::isolation::Isolation;
+use super::java::Compiled;
 use super::launch::Launch;
 use super::submission::{Submission, bytes_of_path, words};
 use super::trial::{REPEATS, build, work};
@@ -55,6 +56,9 @@ pub struct Job {
     /// What went wrong at every start.
     #[serde(skip)]
     pub troubles: Troubles,
+    /// What need not be compiled at every start.
+    #[serde(skip)]
+    pub compiled: Compiled,
 }
 
 /// A program that never gets ready fails each check in the same way: after
@@ -301,10 +305,13 @@ fn judge(mut input: impl Read, out: &mut (impl Write + Send)) -> io::Result<()> 
     prctl::set_child_subreaper(true)?;
     let mut text = String::new();
     input.read_to_string(&mut text)?;
-    let job: Job = serde_json::from_str(&text)?;
+    let mut job: Job = serde_json::from_str(&text)?;
     job.isolation.furnish(&job.scratch, |scratch| job.fill(scratch))?;
     std::env::set_current_dir(&job.scratch)?;
     let broken = build(&job)?;
+    if broken.is_none() {
+        job.compiled = Compiled::of(&job)?;
+    }
     let checks = job.checks();
     let (sender, verdicts) = channel();
     let next = AtomicUsize::new(0);

@@ -25,6 +25,7 @@ pub mod class;
 pub mod exam;
 pub mod files;
 pub mod isolation;
+pub mod java;
 pub mod judge;
 pub mod kept;
 pub mod launch;

@@ -49,8 +49,10 @@ const SWEEP: Duration = Duration::from_secs(10);
 pub struct Start<'a> {
     /// `server`, `client`, `client 2`: its name in the transcript.
     pub name: &'a str,
-    /// The program and its arguments.
+    /// The program and its arguments, as the command says it.
     pub words: &'a [String],
+    /// What is started for that.
+    pub started: &'a [String],
     /// Its folder: a scratch copy.
     pub dir: &'a Path,
     /// Further variables of its environment.
@@ -90,7 +92,7 @@ impl Program {
         if start.confined {
             command.arg("--confined");
         }
-        command.arg("--").args(start.words).current_dir(start.dir);
+        command.arg("--").args(start.started).current_dir(start.dir);
         command.env(MARK, &mark).env("TERM", "xterm").envs(start.env.iter().map(|(name, value)| (name, value)));
         if ["LANG", "LC_ALL", "LC_CTYPE"].iter().all(|name| std::env::var_os(name).is_none()) {
             command.env("LANG", "C.UTF-8");

@@ -324,6 +324,7 @@ pub fn start_client(exam: &Exam<'_>, name: &str, port: u16, place: Option<&Place
     let start = crate::grade::program::Start {
         name,
         words: &command,
+        started: &exam.job.compiled.started(&command),
         dir: &dir,
         env: &[],
         confined: exam.job.isolation.has_network(),
