@@ -185,7 +185,8 @@ impl Class {
         };
         report.error = self.judge(submission, stop, told).err();
         let failed = |check: &Graded| check.grader_failed().map(|failed| format!("{}: {failed}", check.id));
-        report.error = report.error.or_else(|| report.checks.iter().find_map(failed));
+        let broken = report.error.take().or_else(|| report.checks.iter().find_map(failed));
+        report.error = broken.or_else(|| report.untried());
         let order = suites::all(&submission.lab);
         report.checks.sort_by_key(|graded| order.iter().position(|check| check.id == graded.id));
         report.elapsed = began.elapsed();
@@ -227,7 +228,7 @@ impl Class {
                 .unasked());
         }
         match (reports, self.submissions.first()) {
-            ([Report { error: Some(cause), .. }], Some(Ok(submission))) => Err(ungraded(submission, cause)),
+            ([report], Some(Ok(submission))) if report.error.is_some() => Err(ungraded(submission, report)),
             ([_], Some(Err(unread))) => Err(unread.error.clone()),
             _ if reports.iter().all(Report::passed) => Ok(Status::Done),
             _ => Ok(Status::No),
@@ -235,10 +236,17 @@ impl Class {
     }
 }
 
-fn ungraded(submission: &Submission, cause: &str) -> Error {
+fn ungraded(submission: &Submission, report: &Report) -> Error {
+    let cause = report.error.clone().unwrap_or_default();
     let error = Error::other(Attempt::Grade, submission.name.as_str(), cause);
     if suites::labs().all(|lab| lab != submission.lab) {
         return error.because("its netlab.toml names the lab").next("netlab grade --list").unasked();
+    }
+    if report.untried().is_some() {
+        return error
+            .because("no points are given or taken for what could not be tried")
+            .next("the same without --isolation; if it stays so, on a system that allows user namespaces")
+            .unasked();
     }
     error
         .because("the grader could not go on; this says nothing about the program")

@@ -82,6 +82,13 @@ impl Report {
         self.error.is_none() && !self.checks.iter().any(|check| check.verdict.is_bad())
     }
 
+    /// Why there is no grade, if no check could be tried.
+    pub fn untried(&self) -> Option<String> {
+        let first = self.checks.first()?.actual.as_deref().unwrap_or_default();
+        let all = self.checks.iter().all(|check| check.verdict == Verdict::Skip);
+        all.then(|| format!("nothing could be judged, since every check was skipped: {first}"))
+    }
+
     /// How many checks came to this.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.checks.iter().filter(|check| check.verdict == verdict).count()

@@ -30,6 +30,32 @@ fn graded_by(dir: &Path, by: &[&str], args: &[&str]) -> Value {
     object(&run_within(PATIENCE, command, b"").ended(0))
 }
 
+#[test]
+fn where_every_check_is_skipped_nothing_is_judged() {
+    let dir = folder(&[("out/x", ""), ("anna/netlab.toml", GROUPS), ("bert/netlab.toml", GROUPS)]);
+    let alone = grade_in(dir.path(), &["anna", "--isolation", "none", "--json"]).ended(2);
+    let graded = object(&alone);
+    assert_eq!((graded["verdict"].as_str(), graded["max_score"].as_u64()), (Some("fail"), Some(0)));
+    assert!(graded["error"].as_str().unwrap().contains("every check was skipped"), "{graded:#}");
+    assert!(alone.stderr.starts_with("error: cannot grade anna: nothing could be judged"), "{alone:#?}");
+    let shown = grade_in(dir.path(), &["anna", "--isolation", "none"]).ended(2);
+    assert!(shown.stdout.contains("nothing could be judged"), "{shown:#?}");
+
+    // In a class it is a row that says so, in each format.
+    let files = ["--csv", "out/a.csv", "--html", "out/a.html", "--junit", "out/a.xml", "--tap"];
+    let class = grade_in(dir.path(), &[&["anna", "bert", "--isolation", "none"][..], &files].concat()).ended(1);
+    let points = |start: &str| class.stdout.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!((points("1..8"), points("ok"), points("not ok")), (1, 6, 2), "{class:#?}");
+    for file in ["a.csv", "a.html", "a.xml"] {
+        let text = fs::read_to_string(dir.path().join("out").join(file)).unwrap();
+        assert!(text.matches("nothing could be judged").count() >= 2, "{file}: {text}");
+    }
+    let rows = fs::read_to_string(dir.path().join("out/a.csv")).unwrap();
+    assert_eq!(rows.matches("broadcast,fail,0,0,").count(), 2, "{rows}");
+}
+
+const GROUPS: &str = "lab = \"broadcast\"\nserver = \"cat {port}\"\nclient = \"cat {group} {port}\"\n";
+
 const SERVER: [&str; 3] = ["tcp-echo", "--server", "python3 server.py {port}"];
 
 #[track_caller]

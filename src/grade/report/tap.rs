@@ -7,20 +7,18 @@ use crate::grade::result::Report;
 
 /// All submissions as one stream of points.
 pub fn page(reports: &[Report]) -> String {
-    let points: usize = reports.iter().map(|report| report.checks.len().max(1)).sum();
+    let points: usize = reports.iter().map(|report| report.checks.len() + usize::from(report.error.is_some())).sum();
     let mut page = format!("TAP version 14\n1..{points}\n");
     let mut number = 0;
     for report in reports {
         let name = if reports.len() > 1 { format!("{} ", report.name) } else { String::new() };
-        if let Some(error) = &report.error {
-            number += usize::from(report.checks.is_empty());
-            if report.checks.is_empty() {
-                let _ = writeln!(page, "not ok {number} - {}", escaped(&format!("{name}could not be graded: {error}")));
-            }
-        }
         for check in &report.checks {
             number += 1;
             point(&mut page, number, &name, check);
+        }
+        if let Some(error) = &report.error {
+            number += 1;
+            let _ = writeln!(page, "not ok {number} - {}", escaped(&format!("{name}could not be graded: {error}")));
         }
     }
     page

@@ -72,7 +72,7 @@ fn on_own_network(exam: &Exam<'_>) -> Answer {
     match exam.job.isolation.has_network() {
         true => Ok(()),
         false => Err(Finding::skip(
-            "multicast and broadcast are tried on a network of the check's own, which this system does not allow",
+            "multicast and broadcast are tried on a network of the check's own, which is not to be had here",
         )),
     }
 }
