@@ -44,9 +44,10 @@ struct Newcomer {
 
 fn newcomer(room: &Room<'_>) -> Result<Newcomer, Finding> {
     let name = room.new_name();
-    let (relay, place) = room.way(&name)?;
-    relay.hold();
-    let user = room.connect(&name, relay, place)?;
+    let way = room.way(&name)?;
+    way.0.hold();
+    let user = room.start(&name, way)?;
+    room.await_connection(&user)?;
     room.settle(&[&user]);
     let (before, mark) = (user.program.terminal.text(), user.mark());
     user.relay.release();

@@ -19,7 +19,7 @@ const LARGE: usize = 12 << 20;
 const AHEAD: usize = 7 << 20;
 
 /// How much of it passes at a time.
-const PIECE: usize = 512 << 10;
+const PIECE: usize = 1 << 20;
 
 fn bytes(exam: &Exam<'_>, count: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> =

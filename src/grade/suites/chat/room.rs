@@ -159,18 +159,23 @@ impl<'a> Room<'a> {
         Ok((relay, client))
     }
 
-    /// Starts a client, as `start_client`, and waits until it is in.
+    /// Starts a client, and waits until it is in.
     pub fn enter(&self, name: &str) -> Result<User, Finding> {
-        let (relay, place) = self.way(name)?;
-        let user = self.connect(name, relay, place)?;
-        self.await_entry(&user);
+        let user = self.start(name, self.way(name)?)?;
+        self.await_connection(&user)?;
+        self.await_entry(std::slice::from_ref(&user));
         Ok(user)
     }
 
-    /// Starts a client by a way that is there, and waits until it has connected.
-    pub fn connect(&self, name: &str, relay: Relay, place: Option<Arc<Place>>) -> Result<User, Finding> {
+    /// Starts a client by a way that is there.
+    pub fn start(&self, name: &str, (relay, place): (Relay, Option<Arc<Place>>)) -> Result<User, Finding> {
         let program = start_client(self.exam, name, relay.port, place.as_deref())?;
-        let user = User { name: name.to_owned(), program, relay, has_typed: Cell::new(false) };
+        Ok(User { name: name.to_owned(), program, relay, has_typed: Cell::new(false) })
+    }
+
+    /// Waits until a client has connected.
+    pub fn await_connection(&self, user: &User) -> Answer {
+        let name = &user.name;
         let patience = REPLY.idle(Duration::from_secs(8));
         let connected = self.exam.holds(patience, &[&user.program], || user.relay.is_used() || user.program.is_over());
         if !connected || user.program.is_over() {
@@ -183,17 +188,18 @@ impl<'a> Room<'a> {
                 .unwrap_or("the client must connect to the host and port it is given, and stay");
             return Err(Finding::fail(format!("{name} enters the chat"), actual).hint(hint));
         }
-        Ok(user)
+        Ok(())
     }
 
-    /// Waits until a newcomer is in. Its name on the wire tells that the client
-    /// has said who it is; where that cannot be read (it is encrypted, say),
-    /// nothing tells, and what has not happened for a while is waited for no
-    /// longer.
-    fn await_entry(&self, user: &User) {
+    /// Waits until newcomers are in. Their names on the wire tell that the
+    /// clients have said who they are; where that cannot be read (it is
+    /// encrypted, say), nothing tells, and what has not happened for a while is
+    /// waited for no longer.
+    fn await_entry(&self, users: &[User]) {
         let idle = if UNREADABLE.load(Ordering::Relaxed) { SETTLED } else { NAMED };
-        let programs = [&self.server.program, &user.program];
-        let is_named = || contains(&user.relay.up(), user.name.as_bytes());
+        let mut programs = vec![&self.server.program];
+        programs.extend(users.iter().map(|user| &user.program));
+        let is_named = || users.iter().all(|user| contains(&user.relay.up(), user.name.as_bytes()));
         if self.exam.holds(SETTLE.idle(idle), &programs, is_named) {
             self.exam.holds(SETTLE.idle(AFTER_NAME), &programs, || false);
         } else {
@@ -201,9 +207,13 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// Several users, one after the other.
+    /// Several users, who come at the same time.
     pub fn enter_all(&self, count: usize) -> Result<Vec<User>, Finding> {
-        (0..count).map(|_| self.enter(&self.new_name())).collect()
+        let start = |name: String| self.start(&name, self.way(&name)?);
+        let users = (0..count).map(|_| start(self.new_name())).collect::<Result<Vec<User>, Finding>>()?;
+        users.iter().try_for_each(|user| self.await_connection(user))?;
+        self.await_entry(&users);
+        Ok(users)
     }
 
     /// Waits until the server and these clients have nothing to do.
