@@ -54,7 +54,7 @@ pub fn survives_vanished(exam: &Exam<'_>) -> Answer {
     exam.transcript.word(&ends.name, "is killed");
     ends.program.signal(Signal::SIGKILL);
     room.settle(&[alice, bob]);
-    let hint = "one client's end ended the server, or left a dead client in its list: catch the error of recv and of send for this client only, take it off the list, and go on";
+    let hint = "one client's end ended the server, or left a dead client in its list: catch the error of recv and of send for this client only, take it off the list, and go on. Where broadcasts-to-others fails as well, begin there: then it is not for those who vanished";
     room.all_hear(alice, &[bob], "after two clients have vanished", hint)?;
     let new = room.enter(&room.new_name()).map_err(|finding| Finding {
         expected: format!("after two clients have vanished {}", finding.expected),

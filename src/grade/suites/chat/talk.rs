@@ -112,10 +112,18 @@ pub fn switches_mode(exam: &Exam<'_>) -> Answer {
     let room = room(exam)?;
     let users = room.enter_all(3)?;
     let [alice, bob, carol] = users.as_slice() else { return Ok(()) };
-    let hint = "after a private message the way back to everyone is not found: the command that switches back (/all) must be recognised, and reset the recipient";
-    room.all_hear(alice, &[bob, carol], "at first", "a message to everyone does not reach the others")?;
-    private(exam, &room, alice, bob)?;
+    let hint = "after a private message the way back to everyone is not found: the command that switches back (/all) must be recognised, and reset the recipient. Where sends-many fails as well, begin there: then it is the number of messages";
+    let at_first =
+        "a message to everyone does not reach the others, before any private one: begin with broadcasts-to-others";
+    let in_private = |to: &User| {
+        private(exam, &room, alice, to).map_err(|finding| Finding {
+            hint: format!("{} Where unicasts fails as well, begin there", finding.hint),
+            ..finding
+        })
+    };
+    room.all_hear(alice, &[bob, carol], "at first", at_first)?;
+    in_private(bob)?;
     room.all_hear(alice, &[bob, carol], "after a private message", hint)?;
-    private(exam, &room, alice, carol)?;
+    in_private(carol)?;
     room.all_hear(alice, &[bob, carol], "after another one", hint)
 }
