@@ -87,6 +87,16 @@ fn the_chat_server_survives_over_tls() {
 }
 
 #[test]
+fn without_a_thread_for_files_an_order_is_refused_and_the_next_one_carried_out() {
+    chat::finds_a_thread_later();
+}
+
+#[test]
+fn who_serves_for_a_time_ends_by_then_or_says_why_not() {
+    servers::serve_for_a_time();
+}
+
+#[test]
 fn the_chat_client_survives() {
     chat::asks(&[]);
 }

@@ -24,10 +24,19 @@ pub fn decode(line: &[u8]) -> Option<SocketAddr> {
 pub fn tells(line: &[u8], addr: SocketAddr) -> bool {
     let text = String::from_utf8_lossy(line);
     let has = |part: &str| {
-        text.split(|c: char| !c.is_ascii_alphanumeric() && !".:".contains(c))
-            .any(|word| word.trim_matches([':', '.']) == part)
+        text.split(|c: char| !c.is_ascii_alphanumeric() && !".:".contains(c)).any(|word| is_with_its_stops(word, part))
     };
     has(&addr.to_string()) || has(&addr.ip().to_string()) && has(&addr.port().to_string())
+}
+
+/// Whether a word is this address or port, but for the stops of a sentence. The
+/// colons at the ends of `::1` and `fe80::` are their own.
+fn is_with_its_stops(word: &str, part: &str) -> bool {
+    let ended = word.trim_end_matches('.');
+    if word.contains("::") {
+        return ended == part || ended.strip_suffix(':') == Some(part);
+    }
+    word.trim_matches([':', '.']) == part
 }
 
 #[cfg(test)]
@@ -51,6 +60,20 @@ mod tests {
         for line in ["", "hello", "127.0.0.1", "54321", "1127.0.0.1 54321", "127.0.0.1 543210"] {
             assert!(!tells(line.as_bytes(), addr), "{line}");
         }
+    }
+
+    #[test]
+    fn the_colons_of_an_ipv6_address_are_its_own() {
+        let table = [("::1", 5, "you are ::1 port 5"), ("fe80::", 5, "fe80::, 5."), ("::1", 5, "[::1]:5")];
+        for (ip, port, line) in table.into_iter().chain([("::1", 5, "at ::1: 5"), ("2001:db8::1", 5, "5 2001:db8::1.")])
+        {
+            assert!(tells(line.as_bytes(), SocketAddr::new(ip.parse().unwrap(), port)), "{line}");
+        }
+        for line in ["::1", "::1 port 6", "1 5", "::11 5"] {
+            assert!(!tells(line.as_bytes(), SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 5))), "{line}");
+        }
+        let port_of_one = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 1));
+        assert!(!tells(b"::1", port_of_one), "the port is not told");
     }
 
     #[test]

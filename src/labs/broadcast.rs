@@ -178,7 +178,7 @@ fn receive(host: &Host, args: &ReceiveArgs) -> Result<Status> {
     let (addr, guards) = (args.addr.clone().unwrap_or_default(), args.common.guards.guards()?);
     let receiver = group::broadcast_receiver(host, &addr, DEFAULT_PORT, args.common.interface.as_deref())?;
     let listener = Listener::new(host, &receiver, &guards);
-    listener.ready();
+    listener.ready(&args.options)?;
     Ok(listener.listen(&args.options).conclude(host, &args.options))
 }
 
@@ -232,7 +232,7 @@ fn join<N: FnMut() -> Result<Option<Vec<u8>>> + Send>(
     let Member { receiver, sender, own_port, own_addresses } = &member;
     let listener = Listener::new(own, receiver, &guards);
     let listener = listener.deaf_to(sender.socket.clone(), *own_port, own_addresses.clone());
-    listener.ready();
+    listener.ready(&args.options)?;
     sender.notices.iter().for_each(|notice| host.notice(notice));
     ready(receiver.addr.port());
     let speaker = Speaker::new(own, sender, &manners(&guards))?;

@@ -159,7 +159,7 @@ fn receive(host: &Host, args: &ReceiveArgs, joined: impl FnOnce(u16)) -> Result<
     let receiver = group::join(host, group, args.source, args.interface.as_deref())?;
     joined(receiver.addr.port());
     let listener = Listener::new(host, &receiver, &Guards::default());
-    listener.ready();
+    listener.ready(&args.options)?;
     Ok(listener.listen(&args.options).conclude(host, &args.options))
 }
 

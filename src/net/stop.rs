@@ -3,6 +3,7 @@
 //! A thread that waits in `accept(2)` or `recv(2)` cannot look at a flag. So
 //! whoever may wait registers what wakes it, and [`Stop::ask`] wakes them all.
 
+use std::io;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -142,7 +143,10 @@ impl Stop {
     }
 
     /// Stops after `time` (`--for`).
-    pub fn ask_after(&self, time: Duration) {
+    ///
+    /// # Errors
+    /// There is no thread to be had that waits so long: nobody would stop then.
+    pub fn ask_after(&self, time: Duration) -> io::Result<()> {
         let stop = Arc::downgrade(&self.0);
         let timer = move || {
             thread::sleep(time);
@@ -150,8 +154,7 @@ impl Stop {
                 Stop(inner).ask_because("its time is over");
             }
         };
-        // Without a thread to spare, the run is merely not limited in time.
-        let _ = thread::Builder::new().name("timer".into()).spawn(timer);
+        thread::Builder::new().name("timer".into()).spawn(timer).map(drop)
     }
 
     /// A stop that is asked for by the first Ctrl-C, SIGTERM or SIGHUP; a

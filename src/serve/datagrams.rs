@@ -63,8 +63,8 @@ where
 {
     super::look_for_signals(host);
     let (socket, local) = udp::listen(host, addr, Ipv4Addr::LOCALHOST.into(), default_port)?;
+    super::begin(host, options)?;
     super::ready(host, Proto::Udp, local);
-    super::begin(host, options);
     #[cfg(target_os = "linux")]
     let _waiting = Waiting::on(&socket.inner());
     let limit = options.accept.map_or(u64::MAX, |limit| limit.get());

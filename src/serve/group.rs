@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use super::inbox::{Heard, Inbox, Moment, Reason};
 use super::{EXHAUSTED_PAUSE, Options};
-use crate::error::{Attempt, Error, Status};
+use crate::error::{Attempt, Error, Result, Status};
 use crate::framing::{Ack, Arrival, Header, Key, Run, Sealer};
 use crate::net::group::Receiver;
 use crate::net::host::Host;
@@ -38,6 +38,7 @@ pub struct Listener<'a> {
     /// Our own datagrams come from this port of one of these addresses.
     own: Option<(u16, Vec<IpAddr>)>,
     answer_failed: bool,
+    started: Instant,
 }
 
 impl<'a> Listener<'a> {
@@ -52,6 +53,7 @@ impl<'a> Listener<'a> {
             answers: None,
             own: None,
             answer_failed: false,
+            started: Instant::now(),
         }
     }
 
@@ -63,7 +65,11 @@ impl<'a> Listener<'a> {
     }
 
     /// The ready line, then what was chosen and why.
-    pub fn ready(&self) {
+    ///
+    /// # Errors
+    /// It is to listen for a time only, and has no thread to end that.
+    pub fn ready(&self, options: &Options) -> Result<()> {
+        super::begin(self.host, options)?;
         let Receiver { addr, group, interface, notices, .. } = self.receiver;
         self.host.stop.arm(); // who has read the ready line may send the signal
         let (group, interface) = (group.map(|group| group.to_string()), Some(interface.clone()));
@@ -71,12 +77,11 @@ impl<'a> Listener<'a> {
         for notice in notices {
             self.host.notice(notice);
         }
+        Ok(())
     }
 
     /// Hears until told to stop; then leaves the group.
     pub fn listen(mut self, options: &Options) -> Ended {
-        let started = Instant::now();
-        super::begin(self.host, options);
         let mut buffer = vec![0; udp::MAX_DATAGRAM_ROOM];
         while !self.host.stop.is_asked() && options.accept.is_none_or(|limit| self.inbox.received() < limit.get()) {
             match self.receiver.recv_from(&mut buffer) {
@@ -93,7 +98,7 @@ impl<'a> Listener<'a> {
             }
         }
         self.receiver.leave();
-        let time_is_over = options.run_for.is_some_and(|time| started.elapsed() >= time);
+        let time_is_over = options.run_for.is_some_and(|time| self.started.elapsed() >= time);
         Ended { subject: self.subject(), counts: self.inbox.counts(), time_is_over }
     }
 

@@ -40,7 +40,7 @@ use std::time::Duration;
 pub use self::framed::{Answer, Answers, Framed};
 pub use self::roster::{Entry, Roster};
 pub use self::session::{Client, End, Outbox, Reception, Session, Then};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error, Result, no_thread};
 use crate::net::addr::Addr;
 use crate::net::descriptors;
 use crate::net::host::Host;
@@ -218,8 +218,8 @@ fn serve_tcp<R: Reception>(
             Box::new(move || loops.serve())
         }
     };
+    begin(host, &options.common)?;
     ready(host, Proto::Tcp, local);
-    begin(host, &options.common);
     serve();
     host.emit(Event::Summary(books.summary()));
     books.outcome()
@@ -239,10 +239,12 @@ fn look_for_signals(host: &Host) {
     }
 }
 
-fn begin(host: &Host, options: &Options) {
-    if let Some(time) = options.run_for {
-        host.stop.ask_after(time);
-    }
+/// Before the ready line: who serves for a time only must be able to stop.
+fn begin(host: &Host, options: &Options) -> Result<()> {
+    let Some(time) = options.run_for else { return Ok(()) };
+    let limited = host.stop.ask_after(time).map_err(no_thread);
+    let subject = || format!("for {} alone", humantime::format_duration(time));
+    limited.map_err(|cause| Error::new(Attempt::Serve, subject(), &cause))
 }
 
 /// Whether a failed `accept(2)` says nothing of the next one: that client gave

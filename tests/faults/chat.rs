@@ -30,6 +30,27 @@ pub fn serves(args: &[&str]) {
     });
 }
 
+/// No thread for files, nor a second try to have one: then there is one. The
+/// first thread of all waits for signals.
+pub fn finds_a_thread_later() {
+    let home = new_home();
+    share(home.path());
+    let trial = Trial::without_threads(2..=8);
+    let serve = ["server", "127.0.0.1:0", "--json", "--shared", "shared"];
+    let server = start(&trial, chat_in(home.path(), &serve)).unwrap();
+    let mut bob = User::connect(server.addr());
+    let until = |bob: &mut User, pattern: &str| until(bob, pattern, [""; 2]).unwrap();
+    says(&mut bob, "/name bob\n/files").unwrap();
+    until(&mut bob, "* bob has joined");
+    until(&mut bob, "! the server has no thread to spare…");
+    assert!(trial.has_struck());
+    says(&mut bob, "/files").unwrap();
+    until(&mut bob, "* 1 files in SharedFiles");
+    until(&mut bob, &format!("= {FILE_BYTES} {FILE}"));
+    gets_the_file(&mut bob).unwrap();
+    ends_in_order(server);
+}
+
 fn share(home: &Path) {
     std::fs::write(home.join("shared").join(FILE), noise(FILE, FILE_BYTES)).unwrap();
 }

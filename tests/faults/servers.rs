@@ -60,6 +60,32 @@ pub fn udp(lab: &str) {
     });
 }
 
+/// Servers and receivers that are to stop by themselves, each of whose threads
+/// cannot be had once.
+pub fn serve_for_a_time() {
+    let listens: [&[&str]; 5] = [
+        &["tcp-echo", "server", "127.0.0.1:0"],
+        &["mt-server", "127.0.0.1:0", "--model", "threads"],
+        &["udp-echo", "server", "127.0.0.1:0"],
+        &["chat", "server", "127.0.0.1:0"],
+        &["broadcast", "receive", "127.0.0.1:0", "--interface", "lo"],
+    ];
+    for args in listens {
+        let has_a_say = (1..=4).filter(|number| {
+            let trial = Trial::without_threads(*number..=*number);
+            let run = Running::start(trial.on(netlab([args, &["--for", "1ms", "--json"]].concat()))).wait();
+            assert!([0, 1].contains(&run.code()) && !run.stderr.contains("panicked"), "{run:#?}");
+            let is_refused = run.stderr.contains("cannot serve for 1ms alone");
+            if is_refused {
+                says_why_not(&run);
+                assert!(!run.stdout.contains("listening"), "it is ready, and is not: {run:#?}");
+            }
+            is_refused
+        });
+        assert_eq!(has_a_say.count(), 1, "{args:?}");
+    }
+}
+
 /// Asks, and asks again after that time, until it is answered.
 fn ask(client: &UdpSocket, server: SocketAddr, question: &str, answer: &str, again: Duration) {
     let deadline = Instant::now() + DEADLINE;

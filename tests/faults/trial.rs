@@ -62,13 +62,22 @@ impl std::fmt::Display for Fault {
 /// A run, with the fault in it if any.
 pub struct Trial {
     pub fault: Option<Fault>,
+    /// What the library is told: that fault, or several.
+    plan: String,
     log: tempfile::TempDir,
 }
 
 impl Trial {
     /// A run of its own, with this fault or without any.
     pub fn new(fault: Option<Fault>) -> Trial {
-        Trial { fault, log: tempfile::tempdir().unwrap() }
+        let plan = fault.as_ref().map(Fault::to_string).unwrap_or_default();
+        Trial { fault, plan, log: tempfile::tempdir().unwrap() }
+    }
+
+    /// A run in which no thread is to be had for these, of all that are asked for.
+    pub fn without_threads(numbers: std::ops::RangeInclusive<u64>) -> Trial {
+        let plan: Vec<String> = numbers.map(|number| format!("spawn:{number}:EAGAIN")).collect();
+        Trial { plan: plan.join(","), ..Trial::new(None) }
     }
 
     fn log(&self) -> PathBuf {
@@ -77,8 +86,7 @@ impl Trial {
 
     /// The command, its calls counted and one of them failing.
     pub fn on(&self, mut command: Command) -> Command {
-        command.env("LD_PRELOAD", shim()).env("FAULTS_LOG", self.log());
-        command.env("FAULTS", self.fault.as_ref().map(Fault::to_string).unwrap_or_default());
+        command.env("LD_PRELOAD", shim()).env("FAULTS_LOG", self.log()).env("FAULTS", &self.plan);
         command
     }
 

@@ -514,6 +514,12 @@ impl Hub {
         }
     }
 
+    /// Nobody could carry out what was asked.
+    pub fn undone(&mut self, number: u64, why: &str) {
+        self.resumed.push(number);
+        self.refuse(number, why);
+    }
+
     /// A file is open, or is not to be had. What is to be read first.
     pub fn opened(&mut self, number: u64, file: Result<SharedFile, String>) -> Option<Source> {
         self.resumed.push(number);

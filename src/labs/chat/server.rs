@@ -227,6 +227,7 @@ fn take_in(hub: &mut Hub, workers: &Workers, number: u64, done: Done) {
     match done {
         Done::Listed(files) => hub.listed(number, files),
         Done::Verified(name, user) => hub.verified(number, &name, user),
+        Done::Undone(why) => hub.undone(number, why),
         Done::Read(id, slab) => hub.is_read(number, id, slab),
         Done::Opened(file) => {
             if let Some(source) = hub.opened(number, file) {

@@ -1,6 +1,7 @@
 //! Threads for what takes too long for the loop that serves everyone: files
 //! and password hashes.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -51,13 +52,27 @@ pub enum Done {
     Read(u64, Slab),
     /// Who it is by that name, if the password was right.
     Verified(String, Option<Name>),
+    /// Nobody could do it, and why.
+    Undone(&'static str),
 }
+
+/// What a client is told where the system has no thread for what it asked.
+const NO_THREAD: &str = "the server has no thread to spare for this just now: try again later";
 
 /// The workers, and what they have done.
 pub struct Workers {
-    files: Sender<(u64, Job)>,
-    passwords: Sender<(u64, Job)>,
-    done: Arc<Mutex<VecDeque<(u64, Done)>>>,
+    files: Crew,
+    passwords: Crew,
+    worker: Arc<Worker>,
+}
+
+/// The threads of one kind, and their queue.
+struct Crew {
+    name: &'static str,
+    queue: Sender<(u64, Job)>,
+    waiting: Arc<Mutex<Receiver<(u64, Job)>>>,
+    /// How many there are.
+    threads: Cell<usize>,
 }
 
 struct Worker {
@@ -74,31 +89,37 @@ impl Workers {
     /// something is done, and end when this is dropped.
     pub fn start(is_plain: bool, files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
         let done = Arc::new(Mutex::new(VecDeque::new()));
-        let worker = Arc::new(Worker { is_plain, files, users, done: done.clone(), bell });
-        let (files, passwords) = (channel(), channel());
-        spawn("files", FILE_THREADS, files.1, &worker);
-        spawn("passwords", PASSWORD_THREADS, passwords.1, &worker);
-        Workers { files: files.0, passwords: passwords.0, done }
+        let worker = Arc::new(Worker { is_plain, files, users, done, bell });
+        let (files, passwords) = (Crew::new("files"), Crew::new("passwords"));
+        (0..FILE_THREADS).for_each(|_| files.engage(&worker));
+        (0..PASSWORD_THREADS).for_each(|_| passwords.engage(&worker));
+        Workers { files, passwords, worker }
     }
 
     /// Has an order of client `number` carried out.
     pub fn order(&self, number: u64, order: Order) {
-        let (queue, job) = match order {
+        let (crew, job) = match order {
             Order::List => (&self.files, Job::List),
             Order::Open(readings) => (&self.files, Job::Open(readings)),
             Order::Verify(name, password) => (&self.passwords, Job::Verify(name, password)),
         };
-        let _ = queue.send((number, job)); // fails only where no thread could be had
+        if crew.threads.get() == 0 {
+            crew.engage(&self.worker); // there was none to be had then; now there may be
+        }
+        if crew.threads.get() == 0 {
+            return self.worker.tell(number, Done::Undone(NO_THREAD));
+        }
+        let _ = crew.queue.send((number, job)); // who could take it is there as long as the queue
     }
 
     /// Has more of a file read.
     pub fn read(&self, number: u64, source: Source) {
-        let _ = self.files.send((number, Job::Read(Box::new(source))));
+        let _ = self.files.queue.send((number, Job::Read(Box::new(source)))); // who opened it is there
     }
 
     /// What was done since the last time.
     pub fn take(&self) -> VecDeque<(u64, Done)> {
-        std::mem::take(&mut lock(&self.done))
+        std::mem::take(&mut lock(&self.worker.done))
     }
 }
 
@@ -106,28 +127,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn spawn(name: &str, count: usize, queue: Receiver<(u64, Job)>, worker: &Arc<Worker>) {
-    let queue = Arc::new(Mutex::new(queue));
-    for number in 1..=count {
-        let (queue, worker) = (queue.clone(), worker.clone());
+impl Crew {
+    fn new(name: &'static str) -> Crew {
+        let (queue, waiting) = channel();
+        Crew { name, queue, waiting: Arc::new(Mutex::new(waiting)), threads: Cell::new(0) }
+    }
+
+    /// One thread more, if there is one to be had: else the others have more to
+    /// do.
+    fn engage(&self, worker: &Arc<Worker>) {
+        let (waiting, worker) = (self.waiting.clone(), worker.clone());
         let work = move || {
             let mut room = Vec::new();
             loop {
                 // A statement of its own: the others may look in the queue
                 // while this one works.
-                let next = lock(&queue).recv();
+                let next = lock(&waiting).recv();
                 let Ok((number, job)) = next else { return };
                 let done = worker.work(job, &mut room);
-                lock(&worker.done).push_back((number, done));
-                worker.bell.ring();
+                worker.tell(number, done);
             }
         };
-        // Where no thread is to be had, the others have more to do.
-        let _ = thread::Builder::new().name(format!("{name}-{number}")).spawn(work);
+        let number = self.threads.get() + 1;
+        if thread::Builder::new().name(format!("{}-{number}", self.name)).spawn(work).is_ok() {
+            self.threads.set(number);
+        }
     }
 }
 
 impl Worker {
+    fn tell(&self, number: u64, done: Done) {
+        lock(&self.done).push_back((number, done));
+        self.bell.ring();
+    }
+
     /// `room` is the thread's own, for bytes that are not kept.
     fn work(&self, job: Job, room: &mut Vec<u8>) -> Done {
         match job {

@@ -42,32 +42,62 @@ impl<'a> Choices<'a> {
         first
     }
 
-    /// A stream, and the pieces in which it comes: their lengths are drawn
-    /// first. Three bytes of it, F5 N B, stand for N times 257 of the byte B,
-    /// so that little input makes long lines.
-    pub fn stream_in_pieces(mut self) -> (Vec<u8>, Vec<Vec<u8>>) {
-        let lengths: Vec<usize> = (0..self.below(12)).map(|_| 1 + self.below(40)).collect();
-        let mut stream = Vec::new();
-        while !self.is_over() && stream.len() < 100_000 {
+    /// A stream, and how it is cut into the pieces in which it comes: their
+    /// lengths are drawn first, a few bytes or, from F0 on, some thousand. Three
+    /// bytes of the stream, F5 N B, stand for N of the byte B; where N is from FC
+    /// on, for N times 257, but of line ends. So little input makes long lines,
+    /// and not every line is long.
+    pub fn stream_in_pieces(mut self) -> Stream {
+        let lengths: Vec<usize> = (0..self.below(12)).map(|_| self.length()).collect();
+        let mut bytes = Vec::new();
+        while !self.is_over() && bytes.len() < MOST_STREAM_BYTES {
             match self.byte() {
                 0xf5 => {
-                    let count = 257 * usize::from(self.byte());
-                    stream.extend(std::iter::repeat_n(self.byte(), count));
+                    let count = usize::from(self.byte());
+                    let byte = self.byte();
+                    // Each line end is a step of its own, and many take long.
+                    let is_long = count >= 0xfc && byte != b'\n';
+                    bytes.extend(std::iter::repeat_n(byte, if is_long { 257 * count } else { count }));
                 }
-                byte => stream.push(byte),
+                byte => bytes.push(byte),
             }
         }
-        let mut pieces = Vec::new();
-        let mut rest = &stream[..];
-        for length in lengths.iter().cycle() {
-            if rest.is_empty() || pieces.len() > 1000 {
+        Stream { bytes, lengths }
+    }
+
+    fn length(&mut self) -> usize {
+        match self.byte() {
+            many @ 0xf0.. => 4096 * usize::from(many - 0xef),
+            few => 1 + usize::from(few) % 40,
+        }
+    }
+}
+
+/// A little more than the longest message: what comes after it does not matter.
+const MOST_STREAM_BYTES: usize = 66_000;
+
+/// The rest of a stream comes in one piece, or a long one would take all the
+/// time that there is.
+const MOST_PIECES: usize = 200;
+
+/// Bytes, and the lengths of the pieces in which they come, over and over.
+pub struct Stream {
+    pub bytes: Vec<u8>,
+    lengths: Vec<usize>,
+}
+
+impl Stream {
+    pub fn pieces(&self) -> Vec<&[u8]> {
+        let (mut pieces, mut rest) = (Vec::new(), &self.bytes[..]);
+        for length in self.lengths.iter().cycle().take(MOST_PIECES) {
+            let (piece, after) = rest.split_at((*length).min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+            if rest.is_empty() {
                 break;
             }
-            let (piece, after) = rest.split_at((*length).min(rest.len()));
-            pieces.push(piece.to_vec());
-            rest = after;
         }
-        pieces.push(rest.to_vec());
-        (stream, pieces)
+        pieces.push(rest);
+        pieces
     }
 }

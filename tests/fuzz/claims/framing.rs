@@ -4,49 +4,57 @@ use std::collections::HashSet;
 
 use netlab::framing::numbered::{self, Ack, Arrival, Books};
 use netlab::framing::{
-    AutoFramer, Key, LineEnd, MAX_MESSAGE_BYTES, Masker, Opener, Run, Sealer, masked, quoted, visible, you_are,
+    AutoFramer, Key, MAX_MESSAGE_BYTES, Masker, Opener, Run, Sealer, masked, quoted, visible, you_are,
 };
 
 use super::choices::Choices;
 
-/// A message and its end; last of all, perhaps, that one is too long.
-type Messages = Vec<Result<(Vec<u8>, LineEnd), ()>>;
-
-pub fn auto_framing_does_not_mind_how_bytes_are_cut(bytes: &[u8]) {
-    let (stream, pieces) = Choices::of(bytes).stream_in_pieces();
-    let whole = framed(std::slice::from_ref(&stream));
-    assert_eq!(framed(&pieces), whole);
-    let is_overlong = whole.last().is_some_and(Result::is_err);
-    let sum: Vec<u8> = whole.iter().flatten().flat_map(|(text, end)| [text, end.bytes()].concat()).collect();
-    assert!(is_overlong || sum == stream, "messages and their ends add up to the stream");
-    assert!(stream.starts_with(&sum));
+/// The messages of a stream and their ends, one after the other: few pieces of
+/// memory, so that a fuzzer gets on.
+#[derive(Debug, Default, PartialEq)]
+struct Framed {
+    bytes: Vec<u8>,
+    /// Where each text stops, and where what ended it does.
+    stops: Vec<(usize, usize)>,
+    is_overlong: bool,
 }
 
-fn framed(pieces: &[Vec<u8>]) -> Messages {
-    let (mut framer, mut messages) = (AutoFramer::default(), Messages::new());
+pub fn auto_framing_does_not_mind_how_bytes_are_cut(bytes: &[u8]) {
+    let stream = Choices::of(bytes).stream_in_pieces();
+    let whole = framed(&[&stream.bytes]);
+    assert!(framed(&stream.pieces()) == whole, "cut, it is something else");
+    assert!(whole.is_overlong || whole.bytes == stream.bytes, "messages and their ends add up to the stream");
+    assert!(stream.bytes.starts_with(&whole.bytes));
+}
+
+fn framed(pieces: &[&[u8]]) -> Framed {
+    let (mut framer, mut framed) = (AutoFramer::default(), Framed::default());
     for piece in pieces {
         framer.push(piece);
-        if !pull(&mut framer, &mut messages) {
-            return messages;
+        framed.pull(&mut framer);
+        if framed.is_overlong {
+            return framed;
         }
     }
     framer.finish();
-    pull(&mut framer, &mut messages);
-    messages
+    framed.pull(&mut framer);
+    framed
 }
 
-/// All that is ready; false where the conversation is over.
-fn pull(framer: &mut AutoFramer, messages: &mut Messages) -> bool {
-    loop {
-        match framer.next() {
-            Ok(Some(message)) => {
-                assert!(message.text.len() <= MAX_MESSAGE_BYTES);
-                messages.push(Ok((message.text.to_vec(), message.end)));
-            }
-            Ok(None) => return true,
-            Err(_) => {
-                messages.push(Err(()));
-                return false;
+impl Framed {
+    /// All that is ready.
+    fn pull(&mut self, framer: &mut AutoFramer) {
+        loop {
+            match framer.next() {
+                Ok(Some(message)) => {
+                    assert!(message.text.len() <= MAX_MESSAGE_BYTES);
+                    self.bytes.extend_from_slice(message.text);
+                    let text = self.bytes.len();
+                    self.bytes.extend_from_slice(message.end.bytes());
+                    self.stops.push((text, self.bytes.len()));
+                }
+                Ok(None) => return,
+                Err(_) => return self.is_overlong = true,
             }
         }
     }

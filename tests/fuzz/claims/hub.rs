@@ -6,7 +6,7 @@
 //! compared apart: what was said must be the same in the same order, and so
 //! must the comings and goings, but for the last ones of who has gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -23,6 +23,9 @@ const NAMES: [&str; 12] = ["alice", "bob", "1", "op", "Alice", "al1ce", "SERVER"
 const ROOMS: [&str; 7] = ["lobby", "red", "RED", "#blue", "server", "", "2"];
 const OPERATOR: &str = "op";
 const MOST_CLIENTS: usize = 7;
+
+/// Enough for everyone to come, speak and go several times.
+const MOST_STEPS: usize = 150;
 
 /// What one client is to hear.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +146,7 @@ pub fn everyone_hears_what_the_model_says(bytes: &[u8]) {
     let mut stage = Stage { hub: Hub::new(rules), model, next: 1, heard, closed, seen };
     let mut choices = Choices::of(bytes);
     let mut steps = 0;
-    while !choices.is_over() && steps < 400 {
+    while !choices.is_over() && steps < MOST_STEPS {
         stage.step(&mut choices);
         steps += 1;
         // More comings and goings than a hundred at once are told in other words.
@@ -532,14 +535,38 @@ impl Stage {
     /// Who came after this client was announced to it before it said anything.
     fn nobody_speaks_before_joining(&self, number: u64) {
         let Some(seen) = self.seen.get(&number) else { return };
+        let mut first = HashMap::<&str, Firsts>::new();
+        for (at, line) in seen.iter().enumerate() {
+            if let Some((name, of)) = first_of(line) {
+                of(first.entry(name).or_default()).get_or_insert(at);
+            }
+        }
         let own = self.model.heard[&number].news.iter();
         for name in own.filter_map(|line| line.strip_prefix("* ")?.strip_suffix(" has joined")) {
-            let joined = seen.iter().position(|line| *line == format!("* {name} has joined"));
-            let spoke = seen.iter().position(|line| line.starts_with(&format!("<{name}> ")));
-            let left = seen.iter().position(|line| *line == format!("* {name} has left"));
+            let Firsts { joined, spoke, left } = first.get(name).copied().unwrap_or_default();
             let is_late = spoke.is_some() && joined > spoke && left.is_none_or(|left| Some(left) > spoke);
             assert!(!is_late || left < joined, "{name} spoke before joining: {seen:#?}");
         }
+    }
+}
+
+/// The first lines that tell something of one name.
+#[derive(Clone, Copy, Default)]
+struct Firsts {
+    joined: Option<usize>,
+    spoke: Option<usize>,
+    left: Option<usize>,
+}
+
+/// Of whom a line tells, and what.
+fn first_of(line: &str) -> Option<(&str, fn(&mut Firsts) -> &mut Option<usize>)> {
+    if let Some(said) = line.strip_prefix('<') {
+        return Some((said.split_once("> ")?.0, |of| &mut of.spoke));
+    }
+    let news = line.strip_prefix("* ")?;
+    match news.strip_suffix(" has joined") {
+        Some(name) => Some((name, |of| &mut of.joined)),
+        None => Some((news.strip_suffix(" has left")?, |of| &mut of.left)),
     }
 }
 

@@ -11,6 +11,9 @@ use netlab::link::options::{Kind, Link, Share};
 
 use super::choices::Choices;
 
+/// Enough to fill the longest of the queues, but the endless one.
+const MOST_STEPS: usize = 200;
+
 /// What came out of one end.
 #[derive(Default)]
 struct End {
@@ -28,7 +31,7 @@ pub fn the_books_are_exact(bytes: &[u8]) {
     let mut ends = [End::default(), End::default()];
     let mut now = Duration::ZERO;
     let mut steps = 0;
-    while !choices.is_over() && steps < 600 {
+    while !choices.is_over() && steps < MOST_STEPS {
         steps += 1;
         now += Duration::from_micros(choices.number_below(20_000));
         let direction = *choices.one(&Direction::BOTH);

@@ -9,16 +9,25 @@ use netlab::labs::chat::protocol::{MAX_LINE_BYTES, Meaning, Parser, Step};
 use super::choices::Choices;
 use super::framing::is_harmless;
 
-/// A line, or the raw bytes of one transfer that came without a line between.
-#[derive(Debug, PartialEq)]
-enum Heard {
-    Line(Vec<u8>, bool, String),
-    Raw(u64, Vec<u8>),
+/// A line, whole or cut; or the raw bytes of one transfer that came without a
+/// line between.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Line { is_cut: bool },
+    Raw(u64),
+}
+
+/// What was heard, one after the other, and where each stops: few pieces of
+/// memory, so that a fuzzer gets on.
+#[derive(Debug, Default, PartialEq)]
+struct Heard {
+    bytes: Vec<u8>,
+    stops: Vec<(Kind, usize)>,
 }
 
 pub fn a_servers_bytes_mean_the_same_however_they_are_cut(bytes: &[u8]) {
-    let (stream, pieces) = Choices::of(bytes).stream_in_pieces();
-    assert_eq!(parsed(&pieces), parsed(&[stream]));
+    let stream = Choices::of(bytes).stream_in_pieces();
+    assert!(parsed(&stream.pieces()) == parsed(&[&stream.bytes]), "cut, it is something else");
     if let Ok(text) = std::str::from_utf8(bytes) {
         a_line_is_text_or_a_command(text);
         a_name_is_safe(text);
@@ -26,10 +35,10 @@ pub fn a_servers_bytes_mean_the_same_however_they_are_cut(bytes: &[u8]) {
     }
 }
 
-fn parsed(pieces: &[Vec<u8>]) -> Vec<Heard> {
-    let (mut parser, mut heard) = (Parser::default(), Vec::new());
+fn parsed(pieces: &[&[u8]]) -> Heard {
+    let (mut parser, mut heard) = (Parser::default(), Heard::default());
     for piece in pieces {
-        let mut rest = &piece[..];
+        let mut rest = *piece;
         while !rest.is_empty() {
             let (taken, step) = parser.step(rest);
             assert!(taken > 0, "it goes on");
@@ -37,22 +46,28 @@ fn parsed(pieces: &[Vec<u8>]) -> Vec<Heard> {
                 Step::More => {}
                 Step::Line(line) => {
                     assert!(line.bytes.len() <= MAX_LINE_BYTES && !line.bytes.contains(&b'\n'));
-                    let meaning = line.meaning();
-                    assert!(meaning == Meaning::Other || !line.cut);
-                    heard.push(Heard::Line(line.bytes.clone(), line.cut, format!("{meaning:?}")));
+                    assert!(line.meaning() == Meaning::Other || !line.cut);
+                    heard.add(Kind::Line { is_cut: line.cut }, &line.bytes);
                 }
                 Step::Bytes { id, count } => {
                     assert!(0 < count && count <= taken);
-                    match heard.last_mut() {
-                        Some(Heard::Raw(last, bytes)) if *last == id => bytes.extend(&rest[..count]),
-                        _ => heard.push(Heard::Raw(id, rest[..count].to_vec())),
-                    }
+                    heard.add(Kind::Raw(id), &rest[..count]);
                 }
             }
             rest = &rest[taken..];
         }
     }
     heard
+}
+
+impl Heard {
+    fn add(&mut self, kind: Kind, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        match self.stops.last_mut() {
+            Some((Kind::Raw(last), stop)) if kind == Kind::Raw(*last) => *stop = self.bytes.len(),
+            _ => self.stops.push((kind, self.bytes.len())),
+        }
+    }
 }
 
 fn a_line_is_text_or_a_command(line: &str) {
