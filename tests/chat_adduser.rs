@@ -82,6 +82,7 @@ fn what_is_no_name_or_no_password_is_a_usage_error_that_writes_nothing() {
     assert!(!home.file().exists());
 }
 
+// Not on Windows: its terminals are pseudo-terminals of Unix.
 #[cfg(target_os = "linux")]
 mod on_a_terminal {
     use super::*;

@@ -329,7 +329,6 @@ fn the_end_is_an_event_too() {
 }
 
 #[test]
-#[cfg(unix)]
 fn a_signal_says_goodbye_to_the_server_and_is_no_failure() {
     let stage = Stage::new();
     let mut client = Running::start_on(b"hello\n", stage.client(&[]));

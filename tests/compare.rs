@@ -444,6 +444,7 @@ fn over_the_kernel(args: &str) -> Option<Run> {
     Some(run)
 }
 
+// Not on Windows: network namespaces and TUN devices are Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn over_the_kernel_the_books_are_the_links_own_and_tcp_brings_2_megabytes() {
@@ -466,6 +467,7 @@ fn over_the_kernel_the_books_are_the_links_own_and_tcp_brings_2_megabytes() {
     assert!(kernel > 0 && kernel.abs_diff(log) <= 2, "{kernel} by TCP_INFO, {log} by the log: {object:#}");
 }
 
+// Not on Windows: network namespaces and TUN devices are Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_same_seed_has_the_same_fates_for_both_stacks() {

@@ -155,6 +155,7 @@ fn a_page_that_cannot_be_written_is_told() {
     assert_eq!(run.stderr.lines().next(), Some(message), "{run:#?}");
 }
 
+// Not on Windows: network namespaces and TUN devices are Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn over_the_kernel_the_page_has_its_congestion_window() {

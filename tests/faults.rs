@@ -5,6 +5,7 @@
 //! library that the dynamic linker puts before libc (`faults/shim.c`), which
 //! also counts the calls, so that none is left out.
 
+// Not on Windows: the calls are made to fail by a library put before that of C.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

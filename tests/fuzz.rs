@@ -2,6 +2,7 @@
 //! each holds for some hundred inputs drawn anew, and for every input of the
 //! corpus, where those are kept that once broke one.
 
+// Not on Windows: some of what is fuzzed is the judge, which is Linux.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, dead_code, reason = "what fails is the claim")]
 

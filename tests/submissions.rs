@@ -2,6 +2,7 @@
 //! is and what must come of it, and the page of the matrix shows that it came.
 //! `scripts/grade-matrix` grades them all; that takes a quarter of an hour.
 
+// Not on Windows: it judges on pseudo-terminals and in namespaces of Linux.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a helper's failure is the test's")]
 

@@ -116,7 +116,8 @@ fn a_file_replaced_while_it_is_sent_arrives_as_it_was_or_not_at_all() {
     alice.expect("! …");
 }
 
-#[cfg(unix)] // where a file's permissions are three digits
+// Not on Windows: a file's permissions are no three digits there.
+#[cfg(unix)]
 #[test]
 fn a_file_that_may_not_be_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
