@@ -1,6 +1,7 @@
 //! Each report is in its format: whatever a folder is called, whatever a
 //! program prints.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -136,6 +137,26 @@ fn html_shows_everyone_and_what_a_folder_or_a_program_says_is_no_markup() {
     assert!(page.contains("<details") && page.contains("all 2 checks") && page.contains("sever"));
     assert!(!page.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("@import"), "one file");
+}
+
+#[test]
+fn each_link_of_the_page_leads_to_an_element_of_it_and_to_one_only() {
+    let Some(class) = &*CLASS else { return };
+    let page = class.file("grades.html");
+    let values = |attribute: &str| -> Vec<String> {
+        let beginning = format!(" {attribute}=\"");
+        page.split(&beginning).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let ids = values("id");
+    let (links, elements) = (values("href"), ids.iter().collect::<HashSet<_>>());
+    assert_eq!(elements.len(), ids.len(), "{ids:?}");
+    // One to each submission, and to what it does not meet: one check, or the
+    // first of those that all fail.
+    assert_eq!(links.len(), NAMES.len() + 3, "{links:?}");
+    for link in links {
+        let id = link.strip_prefix('#').unwrap_or_else(|| panic!("{link} leads away")).to_owned();
+        assert!(elements.contains(&id), "{link} leads nowhere: {ids:?}");
+    }
 }
 
 /// An element of JUnit's XML: what it may stand in, the attributes that it

@@ -29,7 +29,7 @@ summary { cursor: pointer; } summary::marker { color: var(--skip); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0; } dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; } dd.hint { font-weight: 600; }
 pre { overflow-x: auto; font: .85rem/1.45 ui-monospace, monospace; margin: .6rem 0 0; }
 code { font: .88em ui-monospace, monospace; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { body { font-size: 15px; margin: 1rem auto; padding: 0 .7rem; } th, td { padding: .25rem .35rem; } details > div { margin-left: 0; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .3rem; } .name { min-width: 5rem; } .lab { white-space: normal; } td { overflow-wrap: anywhere; } .about { display: none; } }
+@media (max-width: 40rem) { body { font-size: 15px; margin: 1rem auto; padding: 0 .7rem; } th, td { padding: .25rem .35rem; } details > div { margin-left: 0; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .3rem; } .name { min-width: 5rem; } td { overflow-wrap: anywhere; } .lab { white-space: normal; overflow-wrap: break-word; } .about { display: none; } }
 @media print { body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-after: avoid; } details::details-content { content-visibility: visible; block-size: auto; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } .check { break-inside: avoid-page; } a { text-decoration: none; } }
 </style>
 </head>
