@@ -29,7 +29,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{NETLAB, Run, netlab, run, run_within};
+use support::{NETLAB, Run, netlab, run, run_within, skipped};
 use tempfile::TempDir;
 
 /// When to give up on a grader: on a machine that does much else a class takes
@@ -114,6 +114,15 @@ fn verdict<'a>(graded: &'a Value, id: &str) -> &'a str {
     check["verdict"].as_str().unwrap()
 }
 
+/// Whether a network of the check's own is not to be had here.
+fn nothing_was_tried(run: &Run) -> bool {
+    let is_so = run.code() == 2 && run.stderr.contains("every check was skipped");
+    if is_so {
+        skipped("multicast and broadcast are not graded without a network of the check's own");
+    }
+    is_so
+}
+
 /// Every check of `lab` is passed by netlab's own programs.
 #[track_caller]
 fn own_lab_passes(lab: &str, server: Option<&str>, client: Option<&str>) {
@@ -125,8 +134,11 @@ fn own_lab_passes(lab: &str, server: Option<&str>, client: Option<&str>) {
         }
     }
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let run = grade_in(dir.path(), &args).ended(0);
-    let graded = object(&run);
+    let run = grade_in(dir.path(), &args);
+    if nothing_was_tried(&run) {
+        return;
+    }
+    let graded = object(&run.ended(0));
     assert_eq!(graded["score"], graded["max_score"], "{graded:#}");
     assert_eq!((graded["verdict"].as_str(), graded["lab"].as_str()), (Some("pass"), Some(lab)));
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::support::{NETLAB, skipped, tool};
+use super::support::{NETLAB, Run, skipped, tool};
 use super::{ECHO, PATIENCE, folder, grade_in, has, object, run_within};
 
 /// A folder with an echo server and a copy of netlab, for everybody.
@@ -24,10 +24,14 @@ fn shared() -> tempfile::TempDir {
 
 /// Grades the echo server through another program, and what it said.
 fn graded_by(dir: &Path, by: &[&str], args: &[&str]) -> Value {
+    object(&run_by(dir, by, args).ended(0))
+}
+
+fn run_by(dir: &Path, by: &[&str], args: &[&str]) -> Run {
     let mut command = Command::new(by[0]);
     command.args(&by[1..]).arg(dir.join("netlab")).arg("grade").args(args).arg("--json");
     command.current_dir(dir).env("TMPDIR", dir.join("tmp")).env("HOME", dir.join("tmp")).env_remove("GITHUB_ACTIONS");
-    object(&run_within(PATIENCE, command, b"").ended(0))
+    run_within(PATIENCE, command, b"")
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn where_namespaces_are_forbidden_right_programs_pass_and_the_report_says_what_i
     assert!(graded["weaker"].as_str().unwrap().contains("no namespaces"), "{graded:#}");
 
     let receiver = format!("{NETLAB} multicast receive {{group}}:{{port}}");
-    let graded = graded_by(dir.path(), &by, &["multicast", "--server", &receiver]);
+    let graded = object(&run_by(dir.path(), &by, &["multicast", "--server", &receiver]).ended(2));
     for check in graded["checks"].as_array().unwrap() {
         assert_eq!(check["verdict"], "skip", "{graded:#}");
         assert!(!check["actual"].as_str().unwrap().is_empty(), "{graded:#}");
