@@ -79,6 +79,8 @@ struct Shared {
     down: Mutex<Vec<u8>>,
     up: Mutex<Vec<u8>>,
     down_total: AtomicUsize,
+    /// Clients wait, connected, until they are admitted.
+    detained: AtomicBool,
     held: AtomicBool,
     /// Bytes that may pass although it is held.
     allowed: AtomicUsize,
@@ -146,6 +148,17 @@ impl Relay {
             })?;
         }
         Ok(Relay { shared, port })
+    }
+
+    /// Lets a client connect, and keeps its connection from the server until
+    /// it is admitted.
+    pub fn detain(&self) {
+        self.shared.detained.store(true, Ordering::Release);
+    }
+
+    /// Lets it through to the server.
+    pub fn admit(&self) {
+        self.shared.detained.store(false, Ordering::Release);
     }
 
     /// Holds back what the server sends, from now on.
@@ -217,6 +230,9 @@ impl Pump {
     fn accept(&self, listener: &TcpListener) {
         while !self.shared.closed.load(Ordering::Acquire) {
             let Ok((client, _)) = listener.accept() else { continue };
+            while self.shared.detained.load(Ordering::Acquire) && !self.shared.closed.load(Ordering::Acquire) {
+                thread::park_timeout(TICK / 4);
+            }
             match self.dial() {
                 Ok(server) => self.start(client, server),
                 Err(cause) => {

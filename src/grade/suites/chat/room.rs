@@ -30,6 +30,10 @@ const NAMED: Duration = Duration::from_secs(2);
 /// has told it to whom it wants.
 const AFTER_NAME: Duration = Duration::from_millis(250);
 
+/// With both asleep this long after the name came by, the server has read it,
+/// and the next may come.
+const BEFORE_NEXT: Duration = Duration::from_millis(100);
+
 /// Whether names cannot be read on the wire. A judge grades one submission, so
 /// what was found once holds for all its checks.
 static UNREADABLE: AtomicBool = AtomicBool::new(false);
@@ -163,7 +167,7 @@ impl<'a> Room<'a> {
     pub fn enter(&self, name: &str) -> Result<User, Finding> {
         let user = self.start(name, self.way(name)?)?;
         self.await_connection(&user)?;
-        self.await_entry(std::slice::from_ref(&user));
+        self.await_entry(&user, AFTER_NAME);
         Ok(user)
     }
 
@@ -191,29 +195,39 @@ impl<'a> Room<'a> {
         Ok(())
     }
 
-    /// Waits until newcomers are in. Their names on the wire tell that the
-    /// clients have said who they are; where that cannot be read (it is
-    /// encrypted, say), nothing tells, and what has not happened for a while is
-    /// waited for no longer.
-    fn await_entry(&self, users: &[User]) {
+    /// Waits until a newcomer is in. Its name on the wire tells that the client
+    /// has said who it is; where that cannot be read (it is encrypted, say),
+    /// nothing tells, and what has not happened for a while is waited for no
+    /// longer.
+    fn await_entry(&self, user: &User, after_name: Duration) {
         let idle = if UNREADABLE.load(Ordering::Relaxed) { SETTLED } else { NAMED };
-        let mut programs = vec![&self.server.program];
-        programs.extend(users.iter().map(|user| &user.program));
-        let is_named = || users.iter().all(|user| contains(&user.relay.up(), user.name.as_bytes()));
+        let programs = [&self.server.program, &user.program];
+        let is_named = || contains(&user.relay.up(), user.name.as_bytes());
         if self.exam.holds(SETTLE.idle(idle), &programs, is_named) {
-            self.exam.holds(SETTLE.idle(AFTER_NAME), &programs, || false);
+            self.exam.holds(SETTLE.idle(after_name), &programs, || false);
         } else {
             UNREADABLE.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Several users, who come at the same time.
+    /// Several users. Their programs start at the same time; the server meets
+    /// them one after the other, so that a fault which hangs on who came first
+    /// is seen each time or never.
     pub fn enter_all(&self, count: usize) -> Result<Vec<User>, Finding> {
-        let start = |name: String| self.start(&name, self.way(&name)?);
-        let users = (0..count).map(|_| start(self.new_name())).collect::<Result<Vec<User>, Finding>>()?;
-        users.iter().try_for_each(|user| self.await_connection(user))?;
-        self.await_entry(&users);
+        let users = (0..count).map(|_| self.start_detained()).collect::<Result<Vec<User>, Finding>>()?;
+        for (at, user) in users.iter().enumerate() {
+            user.relay.admit();
+            self.await_connection(user)?;
+            self.await_entry(user, if at + 1 < count { BEFORE_NEXT } else { AFTER_NAME });
+        }
         Ok(users)
+    }
+
+    fn start_detained(&self) -> Result<User, Finding> {
+        let name = self.new_name();
+        let way = self.way(&name)?;
+        way.0.detain();
+        self.start(&name, way)
     }
 
     /// Waits until the server and these clients have nothing to do.
