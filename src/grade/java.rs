@@ -74,22 +74,22 @@ impl Compiled {
         let commands: Vec<Vec<String>> = commands.into_iter().flatten().filter_map(|command| words(command)).collect();
         let mut sources: Vec<(&str, &str)> = commands.iter().filter_map(|words| source(words)).collect();
         sources.dedup();
-        for java in sources.iter().map(|(java, _)| *java).collect::<BTreeSet<_>>() {
+        let compilers = sources.iter().map(|(java, _)| *java).collect::<BTreeSet<_>>();
+        for (at, java) in compilers.into_iter().enumerate() {
             let files: Vec<&str> = sources.iter().filter(|(by, _)| *by == java).map(|(_, file)| *file).collect();
-            compiled.compile(job, java, &files)?;
+            compiled.compile(job, &job.scratch.join("java").join(at.to_string()), java, &files)?;
         }
         Ok(compiled)
     }
 
     /// In the submission's own world, as everything of it.
-    fn compile(&mut self, job: &Job, java: &str, files: &[&str]) -> io::Result<()> {
-        let room = job.scratch.join("java").join(self.found.len().to_string());
-        fs::create_dir_all(&room)?;
+    fn compile(&mut self, job: &Job, room: &Path, java: &str, files: &[&str]) -> io::Result<()> {
+        fs::create_dir_all(room)?;
         let compile = room.join("Compile.java");
         fs::write(&compile, COMPILE)?;
         let mut words = vec![java.to_owned(), compile.display().to_string(), room.display().to_string()];
         words.extend(files.iter().map(|file| (*file).to_owned()));
-        let exam = Exam::new(job, "java", room.clone(), 0);
+        let exam = Exam::new(job, "java", room.to_owned(), 0);
         let Ok(program) = exam.start_in("java", &words, &job.master(), &[]) else { return Ok(()) };
         let ended = exam.until(COMPILING, &[&program], || program.exited());
         if !ended.is_some_and(|status| status.success()) {
