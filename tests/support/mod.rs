@@ -431,6 +431,18 @@ pub fn wine_lacks(what: &str) -> bool {
 /// and so sends FIN whatever was asked for.
 pub const RESETS: &str = "resets";
 
+/// Of interfaces it names the addresses of IPv4 alone, and so has no link that
+/// `%lo` could stand for.
+pub const V6_OF_INTERFACES: &str = "the IPv6 addresses of interfaces";
+
+/// Whether this is Windows, where what a test wants cannot be had.
+pub fn not_on_windows(why: &str) -> bool {
+    if cfg!(windows) {
+        skipped(why);
+    }
+    cfg!(windows)
+}
+
 /// A command line of some program.
 pub fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
