@@ -465,7 +465,15 @@ impl Socket {
         (inner, self.trace.clone())
     }
 
-    /// Connects to our own listener, which wakes the accept that waits there.
+    /// A thread that was woken from accept to stop wakes the next that waits there: where a
+    /// connection of our own does it, it wakes one alone.
+    pub fn wake_next(&self) {
+        if !SHUTDOWN_WAKES {
+            self.wake_by_connecting();
+        }
+    }
+
+    /// Connects to our own listener, which wakes one accept that waits there.
     fn wake_by_connecting(&self) {
         let Ok(mut addr) = self.local_addr() else { return };
         if addr.ip().is_unspecified() {
