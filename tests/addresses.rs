@@ -34,14 +34,15 @@ fn port_zero_in_every_form_listens_where_the_form_says_and_prints_the_real_port(
         ("127.0.0.1:0", "127.0.0.1:"),
         ("0.0.0.0:0", "0.0.0.0:"),
         ("[::1]:0", "[::1]:"),
-        ("[::1%lo]:0", "[::1]:"),
         ("[::]:0", "[::]:"),
+        ("[::1%lo]:0", "[::1]:"),
     ];
+    let known = if support::wine_lacks(support::V6_OF_INTERFACES) { forms.len() - 1 } else { forms.len() };
     for lab in labs() {
-        for (form, prefix) in forms {
+        for (form, prefix) in &forms[..known] {
             let server = Server::at(lab, form, &[]);
             let at = server.at_text();
-            assert!(at.starts_with(prefix), "{lab} {form}: {at}");
+            assert!(at.starts_with(*prefix), "{lab} {form}: {at}");
             assert_ne!(server.addr().port(), 0);
             let text = Running::start(netlab([lab, "server", form, "--for", "1ms"])).wait().succeeded().stdout;
             assert!(text.starts_with(&format!("listening on {} {prefix}", proto(lab))), "{lab} {form}: {text}");
@@ -91,8 +92,11 @@ fn a_client_takes_every_form_of_its_servers_address() {
     }
     let server = Server::at("tcp-echo", "[::1]:0", &[]);
     let port = server.addr().port();
-    for form in [format!("[::1]:{port}"), format!("[::1%lo]:{port}"), format!("[0:0::1]:{port}")] {
+    for form in [format!("[::1]:{port}"), format!("[0:0::1]:{port}")] {
         run(["tcp-echo", "client", &form, "hello"]).succeeded();
+    }
+    if !support::wine_lacks(support::V6_OF_INTERFACES) {
+        run(["tcp-echo", "client", &format!("[::1%lo]:{port}"), "hello"]).succeeded();
     }
 }
 
@@ -333,6 +337,9 @@ fn two_servers_of_netlab_cannot_share_a_port() {
 #[test]
 fn not_an_address_of_this_host() {
     for lab in labs() {
+        if proto(lab) == "udp" && support::wine_lacks("a look at the address that datagrams are bound to") {
+            continue;
+        }
         let message = format!("cannot listen on {} 203.0.113.1:5000: not an address of this host", proto(lab));
         fails(&[lab, "server", "203.0.113.1:5000"], &message);
     }
@@ -383,7 +390,7 @@ fn no_permission() {
 fn unknown_name() {
     // RFC 6761: .invalid is guaranteed to be no name. Without a network, no
     // name server is asked.
-    let before = apart().unwrap_or_else(|| vec!["env"]);
+    let before = apart().unwrap_or_default();
     for lab in labs() {
         for role in ["client", "server"] {
             let message = "cannot find the address of nowhere.invalid: unknown name";

@@ -28,6 +28,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use socket2::Socket;
 
+/// What Linux calls the loopback interface, and may be said of every system's.
+const LOOPBACK: &str = "lo";
+
 /// One network interface with all its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -122,7 +125,7 @@ pub fn find<'a>(among: &'a [Interface], wanted: &str) -> io::Result<&'a Interfac
     let by_name = || among.iter().find(|it| it.name == wanted);
     let by_address = || wanted.parse().ok().and_then(|ip| among.iter().find(|it| it.has(ip)));
     let by_index = || wanted.parse().ok().and_then(|index: u32| among.iter().find(|it| it.index == index));
-    let loopback = || among.iter().find(|it| wanted == "lo" && it.loopback);
+    let loopback = || among.iter().find(|it| wanted == LOOPBACK && it.loopback);
     by_name()
         .or_else(by_address)
         .or_else(by_index)
@@ -131,7 +134,7 @@ pub fn find<'a>(among: &'a [Interface], wanted: &str) -> io::Result<&'a Interfac
 }
 
 /// The index of an interface that has an IPv6 address: the number that goes with `fe80::1%eth0`.
-/// Needs no socket.
+/// `lo` is that of every system's loopback interface. Needs no socket.
 ///
 /// # Errors
 /// `NotFound`, with a message that lists those there are.
@@ -139,7 +142,8 @@ pub fn index_of(interface: &str) -> io::Result<u32> {
     let known = system::with_v6()?;
     let by_name = known.iter().find(|it| it.name == interface);
     let by_index = || known.iter().find(|it| interface.parse() == Ok(it.index));
-    match by_name.or_else(by_index) {
+    let loopback = || known.iter().find(|it| interface == LOOPBACK && it.loopback);
+    match by_name.or_else(by_index).or_else(loopback) {
         Some(found) => Ok(found.index),
         None => Err(none_such("interface with IPv6", interface, &known)),
     }

@@ -33,6 +33,8 @@ pub struct Facts {
     closes_first: bool,
     /// Our own shutdown ended the reading: a recv that returns 0 is no FIN.
     shut_for_reading: bool,
+    /// Another of our threads ended the wait, where no shutdown does: no FIN either.
+    wait_ended: bool,
     reset: bool,
     broadcast: bool,
     wait: Option<String>,
@@ -78,9 +80,15 @@ impl Facts {
     }
 
     fn learn_received(&mut self, got: i64) {
+        let ends_by_us = self.shut_for_reading || self.wait_ended;
         self.received += got as u64;
         self.recvs += 1;
-        self.fin_received |= got == 0 && self.proto == Some(Proto::Tcp) && !self.shut_for_reading;
+        self.fin_received |= got == 0 && self.proto == Some(Proto::Tcp) && !ends_by_us;
+    }
+
+    /// A receive returns 0, for its wait was ended by us, and by no call.
+    pub fn learn_wait_ended(&mut self) {
+        self.wait_ended = true;
     }
 
     fn learn_option(&mut self, name: &str, value: &str) {
@@ -155,6 +163,9 @@ fn of_success(call: &Call<'_>, value: i64, facts: &Facts, elapsed: Duration) -> 
         Call::SendFile { count, .. } => file_sent(value, *count),
         Call::Recv { room, .. } => received(value, *room, facts),
         Call::SendTo { to, .. } => sent_to(value, to, facts),
+        Call::RecvFrom { from: None, .. } if facts.wait_ended => {
+            "no datagram: we ended the wait ourselves, for we stop".into()
+        }
         Call::RecvFrom { from: None, .. } if value == 0 => {
             "no datagram: another thread has ended the wait by shutdown".into()
         }
@@ -295,6 +306,7 @@ fn received(value: i64, room: usize, facts: &Facts) -> String {
         0 if facts.shut_for_reading && !facts.fin_received => {
             "no FIN: our own shutdown in another thread ended the wait, for we stop".into()
         }
+        0 if facts.wait_ended && !facts.fin_received => "no FIN: we ended the wait ourselves, for we stop".into(),
         0 => fin(facts),
         _ if value as usize == room => {
             format!("the buffer of {room} is full and there may be more: TCP keeps no message boundaries")

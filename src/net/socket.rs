@@ -286,6 +286,8 @@ impl Socket {
     fn connect_polled(&self, addr: SocketAddr, timeout: Duration) -> io::Result<()> {
         let span = self.trace.begin("connect");
         let result = self.inner().connect_timeout(&addr.into(), timeout);
+        // The peer has closed at once, and the connection no error: it was made.
+        let result = result.or_else(|error| if is_hang_up(&error) { Ok(()) } else { Err(error) });
         let fd = self.fd();
         self.trace.end(span, || Call::Connect { fd, addr }, result.as_ref().map(|()| 0));
         result
@@ -324,8 +326,13 @@ impl Socket {
     /// `recv(2)`. 0 on a stream is the peer's FIN.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         // A wait that was ended is an end, as FIN is.
-        let patient =
-            |buffer: &mut [u8]| self.patiently(|| calls::recv(self.inner(), buffer)).map(Option::unwrap_or_default);
+        let patient = |buffer: &mut [u8]| {
+            let received = self.patiently(|| calls::recv(self.inner(), buffer))?;
+            Ok(received.unwrap_or_else(|| {
+                self.trace.ended_wait(self.fd());
+                0
+            }))
+        };
         retry(|| recv_by(patient, self.inner(), &self.trace, buffer))
     }
 
@@ -373,7 +380,14 @@ impl Socket {
     fn receive_once(&self, buffer: &mut [u8], origin: &mut Origin) -> io::Result<usize> {
         let span = self.trace.begin("recvfrom");
         let result = self.patiently(|| calls::recv_from(self.inner(), buffer, origin));
-        let result = result.and_then(|received| received.ok_or_else(|| ErrorKind::ConnectionAborted.into()));
+        // A wait that was ended brings no datagram, and so no sender.
+        let result = result.map(|received| {
+            received.unwrap_or_else(|| {
+                *origin = Origin::none();
+                self.trace.ended_wait(self.fd());
+                0
+            })
+        });
         if span.is_some() {
             let got = *result.as_ref().unwrap_or(&0);
             let (fd, room, from) = (self.fd(), buffer.len(), origin.addr());
@@ -451,7 +465,15 @@ impl Socket {
         (inner, self.trace.clone())
     }
 
-    /// Connects to our own listener, which wakes the accept that waits there.
+    /// A thread that was woken from accept to stop wakes the next that waits there: where a
+    /// connection of our own does it, it wakes one alone.
+    pub fn wake_next(&self) {
+        if !SHUTDOWN_WAKES {
+            self.wake_by_connecting();
+        }
+    }
+
+    /// Connects to our own listener, which wakes one accept that waits there.
     fn wake_by_connecting(&self) {
         let Ok(mut addr) = self.local_addr() else { return };
         if addr.ip().is_unspecified() {
@@ -487,6 +509,11 @@ fn is_connected_already(error: &io::Error) -> bool {
         let _ = error; // no call is ended by a signal there
         false
     }
+}
+
+/// Whether socket2 was told of POLLHUP by `poll(2)`, and of no error by SO_ERROR.
+fn is_hang_up(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::Other && error.raw_os_error().is_none()
 }
 
 /// Whether SO_RCVTIMEO ran out: Unix calls it EAGAIN, Windows a timeout.

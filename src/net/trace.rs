@@ -334,6 +334,13 @@ impl Trace {
         }
     }
 
+    /// Notes that a receive on this descriptor ends without a FIN, for we ended its wait.
+    pub fn ended_wait(&self, fd: Fd) {
+        if let Some(tracer) = self.tracer() {
+            tracer.kept().facts.entry(fd).or_default().learn_wait_ended();
+        }
+    }
+
     /// A wait that is no socket call, such as `epoll_wait(2)`: it gets no
     /// number, and is mentioned while it lasts.
     pub fn wait<T>(&self, call: &'static str, run: impl FnOnce() -> T) -> T {

@@ -42,10 +42,16 @@ impl<R: Reception> Service<R> {
             let listener = self.listener().clone()?;
             match listener.accept() {
                 // On systems where nothing else wakes accept, the stop comes
-                // as a connection of our own.
-                Ok(_) if self.books.host.stop.is_asked() => return None,
+                // as a connection of our own, to one worker after the other.
+                Ok(_) if self.books.host.stop.is_asked() || self.books.is_full() => {
+                    listener.wake_next();
+                    return None;
+                }
                 Ok((socket, peer)) => {
-                    let client = self.books.number(peer, || socket.local_addr())?;
+                    let Some(client) = self.books.number(peer, || socket.local_addr()) else {
+                        listener.wake_next();
+                        return None;
+                    };
                     drop(listener);
                     if self.books.is_full() {
                         self.close_listener();

@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// When to give up. Generous: only a test that fails waits so long.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// When to give up. Generous: only a test that fails waits so long. More so
+/// where Wine may be, which has one process that all others wait for.
+pub const DEADLINE: Duration = Duration::from_secs(if cfg!(windows) { 120 } else { 30 });
 
 /// The binary under test.
 pub const NETLAB: &str = env!("CARGO_BIN_EXE_netlab");
@@ -430,6 +431,18 @@ pub fn wine_lacks(what: &str) -> bool {
 /// What Wine lacks of a socket's end: it shuts each down before it closes it,
 /// and so sends FIN whatever was asked for.
 pub const RESETS: &str = "resets";
+
+/// Of interfaces it names the addresses of IPv4 alone, and so has no link that
+/// `%lo` could stand for.
+pub const V6_OF_INTERFACES: &str = "the IPv6 addresses of interfaces";
+
+/// Whether this is Windows, where what a test wants cannot be had.
+pub fn not_on_windows(why: &str) -> bool {
+    if cfg!(windows) {
+        skipped(why);
+    }
+    cfg!(windows)
+}
 
 /// A command line of some program.
 pub fn command(program: &str, args: &[&str]) -> Command {

@@ -14,7 +14,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-#[cfg(unix)]
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -250,14 +249,40 @@ fn behind_links(file: &Path) -> io::Result<PathBuf> {
 /// Keeps a second `adduser` out until dropped, else the later one would undo
 /// what the earlier one did. The folder is locked, for the file is replaced.
 #[cfg(unix)]
-fn lock(dir: &Path) -> io::Result<nix::fcntl::Flock<File>> {
-    use nix::fcntl::{Flock, FlockArg};
-    Flock::lock(File::open(dir)?, FlockArg::LockExclusive).map_err(|(_, errno)| errno.into())
+fn lock(dir: &Path) -> io::Result<File> {
+    let dir = File::open(dir)?;
+    dir.lock()?;
+    Ok(dir)
 }
 
-#[cfg(not(unix))]
-fn lock(_: &Path) -> io::Result<()> {
-    Ok(())
+/// Windows locks no folder. There it is a file that one alone can have open,
+/// and that is gone once it is closed.
+#[cfg(windows)]
+fn lock(dir: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    const LOOK_EVERY: Duration = Duration::from_millis(10);
+    const GONE_WITHIN: Duration = Duration::from_secs(5);
+    const DELETE_AND_WRITE: u32 = 0x4001_0000; // DELETE, GENERIC_WRITE
+    const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    let mut options = File::options();
+    options.write(true).create(true).access_mode(DELETE_AND_WRITE).share_mode(0);
+    options.custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+    let began = Instant::now();
+    loop {
+        match options.open(dir.join(".netlab-adduser.lock")) {
+            // Nobody tells when it is free.
+            Err(cause) if cause.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => thread::sleep(LOOK_EVERY),
+            // It is so also while the one before is on its way out.
+            Err(cause) if cause.kind() == ErrorKind::PermissionDenied && began.elapsed() < GONE_WITHIN => {
+                thread::sleep(LOOK_EVERY);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// The new file gets the old one's name when it is complete and on the disk.
@@ -429,6 +454,7 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"broken");
     }
 
+    // Not on Windows: a file's permissions are no three digits there.
     #[test]
     #[cfg(unix)]
     fn the_file_is_nobody_elses_and_a_link_to_it_stays_a_link() {
@@ -452,7 +478,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn eight_at_once_lose_nobody() {
         let (_dir, file) = fresh();
         std::thread::scope(|scope| {

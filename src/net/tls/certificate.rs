@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(files, [FILE]);
     }
 
+    // Not on Windows: a file's permissions are no three digits there.
     #[test]
     #[cfg(unix)]
     fn the_key_is_nobody_elses() {

@@ -445,6 +445,7 @@ fn run_openssl(args: &[&str]) -> String {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn the_fingerprint_is_the_one_that_openssl_prints() {
     let dir = tempfile::tempdir().unwrap();
     let tls = ServerTls::self_signed(dir.path()).unwrap();
@@ -458,6 +459,7 @@ fn the_fingerprint_is_the_one_that_openssl_prints() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn openssl_s_client_talks_to_a_channel_by_tls_1_2_and_1_3() {
     for version in ["-tls1_2", "-tls1_3"] {
         let echo = Echo::start();
@@ -498,6 +500,7 @@ fn s_server(cert: &str, key: &str, args: &[&str]) -> (Program, BufReader<std::pr
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_client_talks_to_openssl_s_server_with_keys_of_every_kind() {
     for (kind, version) in [("rsa:2048", "-tls1_2"), ("rsa:2048", "-tls1_3"), ("ed25519", "-tls1_3")] {
         let dir = tempfile::tempdir().unwrap();
@@ -511,6 +514,7 @@ fn a_client_talks_to_openssl_s_server_with_keys_of_every_kind() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn a_certificate_out_of_its_time_is_refused_with_its_dates() {
     let dir = tempfile::tempdir().unwrap();
     let error = refused_for_its_dates(dir.path(), -20, -10);

@@ -230,6 +230,7 @@ mod tests {
         pending.push_file(Bytes::from_static(head), FilePart::new(&file, offset, length).unwrap());
     }
 
+    // Not on Windows: sendfile is Linux.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_file_follows_its_line_and_lines_follow_the_file() {
@@ -243,6 +244,7 @@ mod tests {
         assert_eq!(pending.bytes(), 0);
     }
 
+    // Not on Windows: sendfile is Linux.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_file_begun_goes_on_where_it_stopped_and_is_not_cut() {
@@ -256,6 +258,7 @@ mod tests {
         assert_eq!(sends, [&b"3|"[..], b"\n|", b"55", b"7"]);
     }
 
+    // Not on Windows: sendfile is Linux.
     #[test]
     #[cfg(target_os = "linux")]
     fn what_a_file_lacks_is_sent_as_zeros() {

@@ -111,6 +111,7 @@ fn a_resumed_file_has_the_rest_and_the_whole_files_hash() {
     assert!(matches!(file.resume_at(200_001), Err(Refusal::Beyond(200_000))));
 }
 
+// Not on Windows: sendfile is Linux.
 #[test]
 #[cfg(target_os = "linux")]
 fn named_parts_are_the_file_whether_its_hash_is_known_or_not() {
@@ -204,6 +205,7 @@ fn no_name_leads_out_of_the_folder() {
     assert!(planted.shared.file("file").is_ok());
 }
 
+// Not on Windows: few users may make links there.
 #[test]
 #[cfg(unix)]
 fn links_devices_fifos_and_unspeakable_names_are_neither_listed_nor_sent() {
@@ -238,6 +240,7 @@ fn a_file_is_had_by_the_name_on_the_list_and_no_other_that_windows_takes_for_it(
     }
 }
 
+// Not on Windows: a folder that is open keeps its name there.
 #[test]
 #[cfg(unix)]
 fn what_stands_elsewhere_under_the_folders_name_is_not_served() {
