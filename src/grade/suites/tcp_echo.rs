@@ -195,6 +195,10 @@ fn comes_back(
     }
 }
 
+fn occurrences(bytes: &[u8], what: &[u8]) -> usize {
+    bytes.windows(what.len().max(1)).filter(|window| *window == what).count()
+}
+
 fn fault(got: &[u8], sent: &[u8], same: usize, otherwise: &'static str) -> &'static str {
     if got.is_empty() && otherwise == causes::READ_AND_SILENT {
         return ONLY_FIRST;
@@ -211,7 +215,10 @@ fn fault(got: &[u8], sent: &[u8], same: usize, otherwise: &'static str) -> &'sta
     if matches!(got[same], b'\n' | b'\r') {
         return "a line end that nobody sent stands between two pieces: TCP splits a stream anywhere, so add and strip nothing to what recv returned";
     }
-    if contains(&got[same..], &sent[..sent.len().min(5)]) && got.len() >= sent.len() {
+    // Counted, not looked for behind the first difference: the pieces may begin
+    // with the same letter.
+    let beginning = &sent[..sent.len().min(5)];
+    if occurrences(got, beginning) > occurrences(sent, beginning) && got.len() >= sent.len() {
         return "an earlier piece comes back twice: the buffer is sent again with each piece. Send only what this recv returned";
     }
     if got.len() < sent.len() {
@@ -352,4 +359,15 @@ fn client_reports_refused(exam: &Exam<'_>) -> Answer {
         program.terminal.text()
     };
     client::reports_refused(exam, &good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_that_comes_twice_is_seen_although_the_next_begins_with_the_same_letter() {
+        let (sent, got) = (b"lxbjrljwvn\n", b"lxbjrlxbjrljwvn\n");
+        assert!(fault(got, sent, 6, causes::READ_AND_SILENT).contains("twice"));
+    }
 }
