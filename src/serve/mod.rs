@@ -264,3 +264,65 @@ fn registered(host: &Host, socket: Socket) -> std::sync::Arc<Socket> {
 fn served(clients: u64, bytes_in: u64, bytes_out: u64) -> Summary {
     Summary::Served { clients, bytes_in, bytes_out }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::net::stop::Stop;
+    use crate::net::trace::Trace;
+    use crate::report::Reason;
+    use crate::report::recorder::Recorder;
+
+    /// An echo whose code has a bug: it breaks on `!`.
+    struct Fragile;
+
+    impl Session for Fragile {
+        fn received(&mut self, bytes: &[u8], out: &mut Outbox) -> Then {
+            assert!(!bytes.contains(&b'!'), "this panic is a test's");
+            out.put(bytes);
+            Then::Continue
+        }
+    }
+
+    /// What comes back for `bytes`; nothing where the connection ends instead.
+    fn echo(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
+        stream.write_all(bytes).unwrap();
+        let mut back = vec![0; bytes.len()];
+        let got = stream.read(&mut back).unwrap_or(0);
+        back[..got].to_vec()
+    }
+
+    #[test]
+    fn a_session_that_panics_takes_no_other_with_it() {
+        for model in [Model::Iterative, Model::Threads, Model::Pool, Model::Events] {
+            let (recorder, events) = Recorder::before(Arc::new(Recorder::default()));
+            let host = Host { lab: "tcp-echo", report: Arc::new(recorder), trace: Trace::off(), stop: Stop::new() };
+            let of_server = host.clone();
+            let server = thread::spawn(move || {
+                let options = TcpOptions { workers: 2, ..TcpOptions::plain(model) };
+                tcp(&of_server, &Addr::loopback(0), 0, &options, |_: &Client| Fragile)
+            });
+            let addr = events.iter().find_map(|event| match event {
+                Event::Listening { addr, .. } => Some(addr),
+                _ => None,
+            });
+            let connect = || TcpStream::connect(addr.unwrap()).unwrap();
+            // Under iterative the next one waits until the one before is gone.
+            let mut present = (model != Model::Iterative).then(connect);
+            present.iter_mut().for_each(|stream| assert_eq!(echo(stream, b"before"), b"before"));
+            assert_eq!(echo(&mut connect(), b"boom!"), b"", "{model:?}");
+            present.iter_mut().for_each(|stream| assert_eq!(echo(stream, b"after"), b"after", "{model:?}"));
+            let mut next = connect();
+            assert_eq!(echo(&mut next, b"next"), b"next", "{model:?}");
+            host.stop.ask();
+            server.join().unwrap().unwrap();
+            let is_error = |event: &Event| matches!(event, Event::Closed { reason: Reason::Error, .. });
+            assert_eq!(events.try_iter().filter(is_error).count(), 1, "{model:?}");
+        }
+    }
+}

@@ -438,6 +438,28 @@ mod tests {
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19 * 1024, 2, 1));
     }
 
+    /// What this thread's work alone has taken of a processor.
+    #[cfg(target_os = "linux")]
+    fn work_of(work: impl FnOnce()) -> std::time::Duration {
+        use nix::time::{ClockId, clock_gettime};
+        let spent = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(std::time::Duration::from).unwrap();
+        let before = spent();
+        work();
+        spent() - before
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_name_that_is_not_there_is_worked_on_as_one_that_is() {
+        let (_dir, file) = fresh();
+        add(&file, &name("alice"), "secret").unwrap();
+        let users = Users::read(&file).unwrap();
+        let known = work_of(|| assert_eq!(users.verify("alice", "wrong"), None));
+        let unknown = work_of(|| assert_eq!(users.verify("nobody", "wrong"), None));
+        // Without the work it would be a thousandth.
+        assert!(unknown > known / 5, "{unknown:?} for nobody, {known:?} for alice");
+    }
+
     #[test]
     fn bad_passwords_and_look_alike_names_change_nothing() {
         let (_dir, file) = fresh();
