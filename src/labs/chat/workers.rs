@@ -2,6 +2,7 @@
 //! and password hashes.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,9 +56,21 @@ pub enum Done {
 
 /// The workers, and what they have done.
 pub struct Workers {
-    files: Sender<(u64, Job)>,
-    passwords: Sender<(u64, Job)>,
+    files: Crew,
+    passwords: Crew,
     done: Arc<Mutex<VecDeque<(u64, Done)>>>,
+}
+
+/// Threads for one kind of work. None is started before there is some: a
+/// server that nobody downloads from does without.
+struct Crew {
+    name: &'static str,
+    most: usize,
+    /// How many there are.
+    threads: Mutex<usize>,
+    jobs: Sender<(u64, Job)>,
+    queue: Arc<Mutex<Receiver<(u64, Job)>>>,
+    worker: Arc<Worker>,
 }
 
 struct Worker {
@@ -70,30 +83,28 @@ struct Worker {
 }
 
 impl Workers {
-    /// Starts them for connections that are plain or not; they ring `bell` when
-    /// something is done, and end when this is dropped.
-    pub fn start(is_plain: bool, files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
+    /// For connections that are plain or not; they ring `bell` when something
+    /// is done, and end when this is dropped.
+    pub fn new(is_plain: bool, files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
         let done = Arc::new(Mutex::new(VecDeque::new()));
         let worker = Arc::new(Worker { is_plain, files, users, done: done.clone(), bell });
-        let (files, passwords) = (channel(), channel());
-        spawn("files", FILE_THREADS, files.1, &worker);
-        spawn("passwords", PASSWORD_THREADS, passwords.1, &worker);
-        Workers { files: files.0, passwords: passwords.0, done }
+        let files = Crew::new("files", FILE_THREADS, worker.clone());
+        Workers { files, passwords: Crew::new("passwords", PASSWORD_THREADS, worker), done }
     }
 
     /// Has an order of client `number` carried out.
     pub fn order(&self, number: u64, order: Order) {
-        let (queue, job) = match order {
+        let (crew, job) = match order {
             Order::List => (&self.files, Job::List),
             Order::Open(readings) => (&self.files, Job::Open(readings)),
             Order::Verify(name, password) => (&self.passwords, Job::Verify(name, password)),
         };
-        let _ = queue.send((number, job)); // fails only where no thread could be had
+        crew.give(number, job);
     }
 
     /// Has more of a file read.
     pub fn read(&self, number: u64, source: Source) {
-        let _ = self.files.send((number, Job::Read(Box::new(source))));
+        self.files.give(number, Job::Read(Box::new(source)));
     }
 
     /// What was done since the last time.
@@ -106,10 +117,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn spawn(name: &str, count: usize, queue: Receiver<(u64, Job)>, worker: &Arc<Worker>) {
-    let queue = Arc::new(Mutex::new(queue));
-    for number in 1..=count {
-        let (queue, worker) = (queue.clone(), worker.clone());
+impl Crew {
+    fn new(name: &'static str, most: usize, worker: Arc<Worker>) -> Crew {
+        let (jobs, queue) = channel();
+        Crew { name, most, threads: Mutex::new(0), jobs, queue: Arc::new(Mutex::new(queue)), worker }
+    }
+
+    /// Puts a job into the queue of all.
+    fn give(&self, number: u64, job: Job) {
+        let mut threads = lock(&self.threads);
+        if *threads == 0 {
+            // Where one is not to be had, the others have more to do.
+            *threads = (1..=self.most).filter(|number| self.start(*number).is_ok()).count();
+        }
+        let _ = self.jobs.send((number, job)); // we hold the other end ourselves
+    }
+
+    fn start(&self, number: usize) -> io::Result<thread::JoinHandle<()>> {
+        let (queue, worker) = (self.queue.clone(), self.worker.clone());
         let work = move || {
             let mut room = Vec::new();
             loop {
@@ -122,8 +147,7 @@ fn spawn(name: &str, count: usize, queue: Receiver<(u64, Job)>, worker: &Arc<Wor
                 worker.bell.ring();
             }
         };
-        // Where no thread is to be had, the others have more to do.
-        let _ = thread::Builder::new().name(format!("{name}-{number}")).spawn(work);
+        thread::Builder::new().name(format!("{}-{number}", self.name)).spawn(work)
     }
 }
 
