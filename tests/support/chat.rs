@@ -23,8 +23,8 @@ use super::support::{DEADLINE, Running, Server, netlab};
 /// The most bytes of a notice, an error or a file's line, its end not counted.
 const MAX_LINE_BYTES: usize = 4096;
 
-/// The most bytes of a chunk of a file.
-const MAX_CHUNK_BYTES: usize = 64 * 1024;
+/// The most bytes of a chunk of a file. Only who takes them at once gets so many.
+const MAX_CHUNK_BYTES: usize = 512 * 1024;
 
 /// A chat server, and all it may read and keep: in a directory of its own.
 pub struct ChatServer {

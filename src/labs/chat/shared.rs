@@ -33,7 +33,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::framing::visible;
 use crate::net::sendfile::FilePart;
 
-/// The longest chunk of a transfer.
+/// The longest chunk of a transfer that is copied.
 pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
 
 /// File systems note the time of a change to a clock tick (10 ms at most). A
@@ -226,23 +226,30 @@ impl SharedFile {
         Ok(if skips { Step::Skipped } else { Step::Chunk(got) })
     }
 
-    /// How long the chunk is that [`SharedFile::next`] reads next; `None` where
-    /// it reads what is not to be sent, or nothing is left.
-    pub fn upcoming(&self) -> Option<usize> {
-        let length = (self.size() - self.position).min(MAX_CHUNK_BYTES as u64) as usize;
+    /// How long the next chunk is, of at most `longest` bytes; `None` where
+    /// [`SharedFile::next`] reads what is not to be sent, or nothing is left.
+    pub fn upcoming(&self, longest: usize) -> Option<usize> {
+        let length = (self.size() - self.position).min(longest as u64) as usize;
         (self.position >= self.offset && length > 0).then_some(length)
     }
 
-    /// The upcoming chunk, named and not copied: what is sent is what the file
-    /// has then. `None` where this system cannot; then nothing is read.
+    /// The upcoming chunk of at most `longest` bytes, named and not copied: what
+    /// is sent is what the file has then. `None` where this system cannot; then
+    /// nothing is read. `buffer` is room for what is read for the hash.
     ///
     /// # Errors
     /// A disk that fails, a file that was changed.
-    pub fn next_part(&mut self, buffer: &mut [u8]) -> std::result::Result<Option<FilePart>, Refusal> {
-        let Some(length) = self.upcoming() else { return Ok(None) };
+    pub fn next_part(&mut self, longest: usize, buffer: &mut [u8]) -> std::result::Result<Option<FilePart>, Refusal> {
+        let Some(length) = self.upcoming(longest) else { return Ok(None) };
         let Some(part) = FilePart::new(&self.file, self.position, length) else { return Ok(None) };
         if self.known.is_none() {
-            self.next(buffer)?;
+            let mut left = length;
+            while left > 0 {
+                let room = left.min(buffer.len());
+                if let Step::Chunk(read) = self.next(&mut buffer[..room])? {
+                    left -= read;
+                }
+            }
             return Ok(Some(part));
         }
         part.fetch().map_err(Refusal::Unreadable)?;

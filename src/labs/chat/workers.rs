@@ -192,9 +192,7 @@ impl Worker {
         let bytes = Vec::with_capacity(if names_parts { 0 } else { CHUNKS_AHEAD * (MAX_CHUNK_BYTES + MAX_HEAD_BYTES) });
         let mut slab = Draft { names_parts, parts: Vec::new(), bytes, source };
         let (mut read, mut skipped) = (0, 0);
-        // What is copied takes memory, so there it stays few.
-        let most = if names_parts { slab.source.chunks } else { CHUNKS_AHEAD };
-        while read < most && skipped < SKIPS_AT_ONCE && !slab.is_at_end() {
+        while read < CHUNKS_AHEAD && skipped < SKIPS_AT_ONCE && !slab.is_at_end() {
             match slab.add(room) {
                 Ok(Step::Chunk(_)) => read += 1,
                 // What the client has already is only hashed.
@@ -225,13 +223,15 @@ impl Draft {
     /// Adds a chunk, as bytes or by its name. `room` is for what is only
     /// hashed.
     fn add(&mut self, room: &mut [u8]) -> Result<Step, Refusal> {
-        let Draft { names_parts, parts, bytes, source: Source { id, file, .. } } = self;
-        let Some(length) = file.upcoming() else { return file.next(room) };
-        let head = format!("+ {id} {length}\n");
-        if *names_parts && let Some(part) = file.next_part(room)? {
-            parts.push((head.into(), part));
+        let Draft { names_parts, parts, bytes, source: Source { id, file, longest } } = self;
+        if *names_parts && let Some(part) = file.next_part(*longest, room)? {
+            let length = part.length();
+            parts.push((format!("+ {id} {length}\n").into(), part));
             return Ok(Step::Chunk(length));
         }
+        // What is copied takes memory, so there it stays short.
+        let Some(length) = file.upcoming(MAX_CHUNK_BYTES) else { return file.next(room) };
+        let head = format!("+ {id} {length}\n");
         let before = bytes.len();
         bytes.extend_from_slice(head.as_bytes());
         let start = bytes.len();

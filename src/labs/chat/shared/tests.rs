@@ -48,12 +48,12 @@ fn fetch(mut file: SharedFile, room: usize) -> std::result::Result<(Vec<u8>, [u8
 
 /// The same where parts are named, and then read.
 #[cfg(target_os = "linux")]
-fn fetch_parts(mut file: SharedFile) -> std::result::Result<(Vec<u8>, [u8; 32]), Refusal> {
+fn fetch_parts(mut file: SharedFile, longest: usize) -> std::result::Result<(Vec<u8>, [u8; 32]), Refusal> {
     use std::os::unix::fs::FileExt;
     let (mut sent, mut buffer) = (Vec::new(), vec![0; MAX_CHUNK_BYTES]);
     loop {
-        if let Some(length) = file.upcoming() {
-            let part = file.next_part(&mut buffer)?.unwrap();
+        if let Some(length) = file.upcoming(longest) {
+            let part = file.next_part(longest, &mut buffer)?.unwrap();
             assert_eq!(part.length(), length);
             let mut bytes = vec![0; length];
             file.file.read_exact_at(&mut bytes, part.offset()).unwrap();
@@ -117,9 +117,9 @@ fn named_parts_are_the_file_whether_its_hash_is_known_or_not() {
     for size in [0, 1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 300_000] {
         let bytes = pattern(size);
         let planted = plant(&[("file", &bytes)]);
-        for offset in [0, 0, size / 2, size] {
+        for (offset, longest) in [(0, 100_000), (0, MAX_CHUNK_BYTES), (size / 2, 8 * MAX_CHUNK_BYTES), (size, 1)] {
             let file = planted.shared.file("file").unwrap().resume_at(offset as u64).unwrap();
-            let (sent, hash) = fetch_parts(file).unwrap();
+            let (sent, hash) = fetch_parts(file, longest).unwrap();
             assert!(sent == bytes[offset..], "{size} from {offset}");
             assert_eq!(hash[..], Sha256::digest(&bytes)[..]);
         }
