@@ -53,10 +53,12 @@ pub(super) fn fd_of(socket: &socket2::Socket) -> Fd {
 }
 
 /// `send(2)`: the system takes as many bytes as it has room for.
+#[inline]
 pub(super) fn send(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
     retry(|| send_once(socket, trace, bytes))
 }
 
+#[inline]
 fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
     let Some(span) = trace.begin("send") else { return calls::send(socket, bytes) };
     let result = calls::send(socket, bytes);
@@ -87,10 +89,12 @@ pub(super) fn send_parts(socket: &socket2::Socket, trace: &Trace, parts: &[IoSli
 }
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.
+#[inline]
 pub(super) fn recv(socket: &socket2::Socket, trace: &Trace, buffer: &mut [u8]) -> io::Result<usize> {
     retry(|| recv_by(|buffer| calls::recv(socket, buffer), socket, trace, buffer))
 }
 
+#[inline]
 fn recv_by(
     call: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     socket: &socket2::Socket,
@@ -348,10 +352,10 @@ impl Socket {
     }
 
     fn answer_once(&self, bytes: &[u8], to: &Origin) -> io::Result<usize> {
-        let span = self.trace.begin("sendto");
+        let Some(span) = self.trace.begin("sendto") else { return calls::answer(self.inner(), bytes, to) };
         let result = calls::answer(self.inner(), bytes, to);
-        if let Some(to) = span.as_ref().and_then(|_| to.addr()) {
-            self.trace.end(span, || Call::SendTo { fd: self.fd(), bytes, to }, count(&result));
+        if let Some(to) = to.addr() {
+            self.trace.end(Some(span), || Call::SendTo { fd: self.fd(), bytes, to }, count(&result));
         }
         result
     }
@@ -371,14 +375,15 @@ impl Socket {
     }
 
     fn receive_once(&self, buffer: &mut [u8], origin: &mut Origin) -> io::Result<usize> {
-        let span = self.trace.begin("recvfrom");
-        let result = self.patiently(|| calls::recv_from(self.inner(), buffer, origin));
-        let result = result.and_then(|received| received.ok_or_else(|| ErrorKind::ConnectionAborted.into()));
-        if span.is_some() {
-            let got = *result.as_ref().unwrap_or(&0);
-            let (fd, room, from) = (self.fd(), buffer.len(), origin.addr());
-            self.trace.end(span, || Call::RecvFrom { fd, bytes: &buffer[..got], room, from }, count(&result));
-        }
+        let mut receive = || {
+            let received = self.patiently(|| calls::recv_from(self.inner(), buffer, origin))?;
+            received.ok_or_else(|| ErrorKind::ConnectionAborted.into())
+        };
+        let Some(span) = self.trace.begin("recvfrom") else { return receive() };
+        let result = receive();
+        let got = *result.as_ref().unwrap_or(&0);
+        let (fd, room, from) = (self.fd(), buffer.len(), origin.addr());
+        self.trace.end(Some(span), || Call::RecvFrom { fd, bytes: &buffer[..got], room, from }, count(&result));
         result
     }
 
@@ -469,6 +474,7 @@ fn timed(call: impl FnOnce() -> io::Result<()>) -> io::Result<[Instant; 2]> {
 }
 
 /// A signal may end a call before anything came: then it is made again.
+#[inline]
 pub(super) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
