@@ -26,7 +26,7 @@ pub const CHUNKS_AHEAD: usize = 4;
 
 /// Who takes a slab within this time gets chunks twice as long in the next one,
 /// three times over: then what others say does not wait long in any case, and
-/// a slab costs two threads a wake, each of its chunks six calls.
+/// a slab costs two threads a wake, each of its chunks five calls.
 const AT_ONCE: Duration = Duration::from_millis(20);
 const MOST_DOUBLINGS: u32 = 3;
 
