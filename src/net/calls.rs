@@ -85,11 +85,13 @@ mod system {
     }
 
     /// `send(2)`: the system takes as many bytes as it has room for.
+    #[inline]
     pub fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
     }
 
     /// `recv(2)`: what has arrived, at most a buffer full.
+    #[inline]
     pub fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::net::recv(socket, buffer, RecvFlags::empty())?.0)
     }

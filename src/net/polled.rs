@@ -149,16 +149,19 @@ impl PolledStream {
         }
     }
 
+    #[inline]
     fn inner(&self) -> &mio::net::TcpStream {
         self.inner.as_ref().expect("open until dropped")
     }
 
     /// `recv(2)`.
+    #[inline]
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner().try_io(|| socket::recv(&SockRef::from(self.inner()), &self.trace, buffer))
     }
 
     /// `send(2)`.
+    #[inline]
     pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let sent = self.inner().try_io(|| socket::send(&SockRef::from(self.inner()), &self.trace, bytes))?;
         self.remember(&bytes[..sent]);
@@ -186,6 +189,7 @@ impl PolledStream {
 
     /// For the last words: whether the peer is within a line.
     #[cfg_attr(not(unix), allow(unused_variables, clippy::unused_self, reason = "there are no last words"))]
+    #[inline]
     fn remember(&self, sent: &[u8]) {
         #[cfg(unix)]
         if let Some(last_words) = &self.last_words {

@@ -378,22 +378,22 @@ impl Socket {
     }
 
     fn receive_once(&self, buffer: &mut [u8], origin: &mut Origin) -> io::Result<usize> {
-        let span = self.trace.begin("recvfrom");
-        let result = self.patiently(|| calls::recv_from(self.inner(), buffer, origin));
-        // A wait that was ended brings no datagram, and so no sender.
-        let result = result.map(|received| {
-            received.unwrap_or_else(|| {
-                *origin = Origin::none();
-                self.trace.ended_wait(self.fd());
-                0
-            })
-        });
-        if span.is_some() {
-            let got = *result.as_ref().unwrap_or(&0);
-            let (fd, room, from) = (self.fd(), buffer.len(), origin.addr());
-            self.trace.end(span, || Call::RecvFrom { fd, bytes: &buffer[..got], room, from }, count(&result));
-        }
+        let Some(span) = self.trace.begin("recvfrom") else { return self.receive_untraced(buffer, origin) };
+        let result = self.receive_untraced(buffer, origin);
+        let got = *result.as_ref().unwrap_or(&0);
+        let (fd, room, from) = (self.fd(), buffer.len(), origin.addr());
+        self.trace.end(Some(span), || Call::RecvFrom { fd, bytes: &buffer[..got], room, from }, count(&result));
         result
+    }
+
+    fn receive_untraced(&self, buffer: &mut [u8], origin: &mut Origin) -> io::Result<usize> {
+        let received = self.patiently(|| calls::recv_from(self.inner(), buffer, origin))?;
+        // A wait that was ended brings no datagram, and so no sender.
+        Ok(received.unwrap_or_else(|| {
+            *origin = Origin::none();
+            self.trace.ended_wait(self.fd());
+            0
+        }))
     }
 
     /// Makes a call that waits. Where nobody could end its wait it waits in

@@ -164,6 +164,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Books a datagram. Says whether it may be answered.
+    #[inline]
     pub fn received(&mut self, sender: Sender, datagram: &[u8]) -> bool {
         self.datagrams += 1;
         self.bytes_in += datagram.len() as u64;
@@ -173,28 +174,35 @@ impl<'a> Desk<'a> {
         }
         let is_loop = self.loops.is_one(sender.peer, datagram);
         if is_loop {
-            let peer = sender.peer;
-            self.host.notice(format!("{peer} gets no answer: a server speaks there, and the two would never stop"));
+            self.tell_of_loop(sender.peer);
         }
         !is_loop
     }
 
+    #[cold]
+    fn tell_of_loop(&self, peer: SocketAddr) {
+        self.host.notice(format!("{peer} gets no answer: a server speaks there, and the two would never stop"));
+    }
+
     /// Books an answer, sent or not.
+    #[inline]
     pub fn sent(&mut self, sender: Sender, answer: &[u8], sent: io::Result<usize>) {
         match sent {
             Ok(sent) => {
                 self.bytes_out += sent as u64;
                 self.loops.answered(sender.peer, answer);
             }
-            Err(cause) => {
-                let subject = format!("udp {}", sender.peer);
-                return self.host.emit_error(&Error::new(Attempt::Send, subject, &cause));
-            }
+            Err(cause) => return self.tell_of_failure(sender.peer, &cause),
         }
         if self.tells {
             let payload = Payload(answer.to_vec());
             self.host.emit(Event::Sent { peer: sender.peer, client: Some(sender.client), seq: None, payload });
         }
+    }
+
+    #[cold]
+    fn tell_of_failure(&self, peer: SocketAddr, cause: &io::Error) {
+        self.host.emit_error(&Error::new(Attempt::Send, format!("udp {peer}"), cause));
     }
 }
 

@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 
 /// From here speak echo, daytime, quote of the day, chargen and time (RFC 862,
 /// 867, 865, 864, 868): they answer anything, and no client has these ports.
-const ANSWERERS: [u16; 5] = [7, 13, 17, 19, 37];
+const ANSWERERS: [u16; 5] = [7, 13, 17, 19, LAST_ANSWERER];
+const LAST_ANSWERER: u16 = 37;
 
 /// Where other servers of these labs listen unless told otherwise. A client may
 /// have such a port as well: so it is answered, but for its own echo of our
@@ -34,15 +35,24 @@ impl Loops {
     }
 
     /// Whether an answer to this datagram could go on for ever.
+    #[inline]
     pub fn is_one(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+        if from.port() > LAST_ANSWERER && self.answers.is_empty() {
+            return false; // the usual case
+        }
         ANSWERERS.contains(&from.port()) || self.answers.get(&from).is_some_and(|answer| answer == datagram)
     }
 
     /// Remembers an answer, if `to` may be a server.
+    #[inline]
     pub fn answered(&mut self, to: SocketAddr, answer: &[u8]) {
-        if to.port() != self.own_port && !LABS.contains(&to.port()) {
-            return;
+        if to.port() == self.own_port || LABS.contains(&to.port()) {
+            self.remember(to, answer);
         }
+    }
+
+    #[cold]
+    fn remember(&mut self, to: SocketAddr, answer: &[u8]) {
         if self.answers.len() >= MAX_SENDERS {
             self.answers.clear();
         }

@@ -88,6 +88,7 @@ impl Outbox {
     }
 
     /// Adds bytes.
+    #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

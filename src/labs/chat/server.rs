@@ -194,7 +194,7 @@ impl Reception for Door {
 
     fn begins(&self, bell: Bell) {
         self.notices.iter().for_each(|notice| self.shared.host.notice(notice));
-        let workers = Workers::start(self.shared.is_plain, self.files.clone(), self.users.clone(), bell.clone());
+        let workers = Workers::new(self.shared.is_plain, self.files.clone(), self.users.clone(), bell.clone());
         *self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner) = Some(workers);
         if let Some(console) = &self.console {
             console.open(self.shared.clone(), bell);

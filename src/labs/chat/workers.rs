@@ -69,6 +69,7 @@ pub struct Workers {
 /// The threads of one kind, and their queue.
 struct Crew {
     name: &'static str,
+    most: usize,
     queue: Sender<(u64, Job)>,
     waiting: Arc<Mutex<Receiver<(u64, Job)>>>,
     /// How many there are.
@@ -85,14 +86,13 @@ struct Worker {
 }
 
 impl Workers {
-    /// Starts them for connections that are plain or not; they ring `bell` when
-    /// something is done, and end when this is dropped.
-    pub fn start(is_plain: bool, files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
+    /// For connections that are plain or not; they ring `bell` when something
+    /// is done, and end when this is dropped. None is started before there is
+    /// work: a server that nobody downloads from does without.
+    pub fn new(is_plain: bool, files: Option<Arc<SharedDir>>, users: Option<PathBuf>, bell: Bell) -> Workers {
         let done = Arc::new(Mutex::new(VecDeque::new()));
         let worker = Arc::new(Worker { is_plain, files, users, done, bell });
-        let (files, passwords) = (Crew::new("files"), Crew::new("passwords"));
-        (0..FILE_THREADS).for_each(|_| files.engage(&worker));
-        (0..PASSWORD_THREADS).for_each(|_| passwords.engage(&worker));
+        let (files, passwords) = (Crew::new("files", FILE_THREADS), Crew::new("passwords", PASSWORD_THREADS));
         Workers { files, passwords, worker }
     }
 
@@ -104,7 +104,7 @@ impl Workers {
             Order::Verify(name, password) => (&self.passwords, Job::Verify(name, password)),
         };
         if crew.threads.get() == 0 {
-            crew.engage(&self.worker); // there was none to be had then; now there may be
+            (0..crew.most).for_each(|_| crew.engage(&self.worker)); // the first time, or none was to be had then
         }
         if crew.threads.get() == 0 {
             return self.worker.tell(number, Done::Undone(NO_THREAD));
@@ -128,9 +128,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crew {
-    fn new(name: &'static str) -> Crew {
+    fn new(name: &'static str, most: usize) -> Crew {
         let (queue, waiting) = channel();
-        Crew { name, queue, waiting: Arc::new(Mutex::new(waiting)), threads: Cell::new(0) }
+        Crew { name, most, queue, waiting: Arc::new(Mutex::new(waiting)), threads: Cell::new(0) }
     }
 
     /// One thread more, if there is one to be had: else the others have more to

@@ -63,6 +63,7 @@ impl Wire {
         matches!(self, Wire::Plain)
     }
 
+    #[inline]
     pub fn recv(&mut self, stream: &PolledStream, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Wire::Plain => stream.recv(buffer),
@@ -70,6 +71,7 @@ impl Wire {
         }
     }
 
+    #[inline]
     pub fn send(&mut self, stream: &PolledStream, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Wire::Plain => stream.send(bytes),
