@@ -1,5 +1,7 @@
 //! The commands: one variant each, and the match that runs it.
 
+mod deferred;
+
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use anstream::ColorChoice;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+use self::deferred::Deferred;
 use crate::compare;
 use crate::error::{Attempt, Error, Status};
 #[cfg(target_os = "linux")]
@@ -80,45 +83,45 @@ enum Command {
     #[command(after_help = "Examples:
   netlab tcp-info server
   netlab tcp-info client 127.0.0.1:5001 --trace")]
-    TcpInfo(labs::tcp_info::Args),
+    TcpInfo(Deferred<labs::tcp_info::Args>),
     /// UDP: who is who without a connection
     #[command(after_help = "Examples:
   netlab udp-info server
   netlab udp-info client 127.0.0.1:5002 --trace")]
-    UdpInfo(labs::udp_info::Args),
+    UdpInfo(Deferred<labs::udp_info::Args>),
     /// TCP: a connection is a stream of bytes
     #[command(after_help = "Examples:
   netlab tcp-echo server --trace
   netlab tcp-echo client 127.0.0.1:5003 hello")]
-    TcpEcho(labs::tcp_echo::Args),
+    TcpEcho(Deferred<labs::tcp_echo::Args>),
     /// UDP: datagrams, and what becomes of them
     #[command(after_help = "Examples:
   netlab udp-echo server
   netlab udp-echo client 127.0.0.1:5004 --count 100")]
-    UdpEcho(labs::udp_echo::Args),
+    UdpEcho(Deferred<labs::udp_echo::Args>),
     /// UDP: send to a group, receive as one of its members
     #[command(after_help = "Examples:
   netlab multicast receive 239.1.1.1:5007 --trace
   netlab multicast send 239.1.1.1:5007 hello")]
-    Multicast(labs::multicast::Args),
+    Multicast(Deferred<labs::multicast::Args>),
     /// UDP: send to everyone on the network, or talk with them
     #[command(after_help = "Examples:
   netlab broadcast join --name alice
   netlab broadcast send 127.255.255.255:5008 hello --trace")]
-    Broadcast(labs::broadcast::Args),
+    Broadcast(Deferred<labs::broadcast::Args>),
     /// Many clients at once
-    MtServer(labs::mt_server::Args),
+    MtServer(Deferred<labs::mt_server::Args>),
     /// A protocol of messages, and its end
     #[command(alias = "capitalize")]
-    CapitalizeServer(labs::capitalize_server::Args),
+    CapitalizeServer(Deferred<labs::capitalize_server::Args>),
     /// Many clients who speak to each other, and download files
     #[command(after_help = "Examples:
   netlab chat server 2000
   netlab chat client alice localhost 2000
   netlab chat demo")]
-    Chat(labs::chat::Args),
+    Chat(Deferred<labs::chat::Args>),
     /// Many clients at once, against an echo server: how fast, how slow
-    Load(crate::load::Args),
+    Load(Deferred<crate::load::Args>),
     /// TCP and UDP side by side
     #[command(after_help = "Examples:
   netlab compare
@@ -128,7 +131,7 @@ enum Command {
   netlab compare --link kernel --loss 2% --count 200 --html page.html
   netlab compare --link sim --rate 1mbit --queue 20 --one-way --pcap link.pcap
   netlab compare --tcp 127.0.0.1:5003 --udp 127.0.0.1:5004 --count 1000")]
-    Compare(compare::Args),
+    Compare(Deferred<compare::Args>),
     /// Judge a program that somebody else wrote, or a class of them
     #[cfg(not(target_os = "linux"))]
     Grade(Elsewhere),
@@ -141,10 +144,10 @@ enum Command {
   netlab grade tcp-echo --list
 
 Exit status: 0 all passed, 1 something failed, 2 the grader could not run.")]
-    Grade(grade::Args),
+    Grade(Deferred<grade::Args>),
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
-    GradeStep(grade::judge::Step),
+    GradeStep(Deferred<grade::judge::Step>),
     /// Every lab in turn, on this host alone
     #[command(after_help = "Examples:
   netlab demo
@@ -155,7 +158,7 @@ Exit status: 0 all passed, 1 something failed, 2 the grader could not run.")]
   netlab labs list
   netlab labs show tcp-echo
   netlab labs start tcp-echo my-echo")]
-    Labs(handouts::Args),
+    Labs(Deferred<handouts::Args>),
     /// Completions for a shell, on standard output
     #[command(after_help = "Examples:
   netlab completions bash > ~/.local/share/bash-completion/completions/netlab
@@ -187,15 +190,15 @@ impl Command {
     /// The lab among the commands, and its name.
     fn lab(&self) -> Option<(&'static str, &dyn Lab)> {
         match self {
-            Command::TcpInfo(args) => Some(("tcp-info", args)),
-            Command::UdpInfo(args) => Some(("udp-info", args)),
-            Command::TcpEcho(args) => Some(("tcp-echo", args)),
-            Command::UdpEcho(args) => Some(("udp-echo", args)),
-            Command::Multicast(args) => Some(("multicast", args)),
-            Command::Broadcast(args) => Some(("broadcast", args)),
-            Command::MtServer(args) => Some(("mt-server", args)),
-            Command::CapitalizeServer(args) => Some(("capitalize-server", args)),
-            Command::Chat(args) => Some(("chat", args)),
+            Command::TcpInfo(args) => Some(("tcp-info", &args.0)),
+            Command::UdpInfo(args) => Some(("udp-info", &args.0)),
+            Command::TcpEcho(args) => Some(("tcp-echo", &args.0)),
+            Command::UdpEcho(args) => Some(("udp-echo", &args.0)),
+            Command::Multicast(args) => Some(("multicast", &args.0)),
+            Command::Broadcast(args) => Some(("broadcast", &args.0)),
+            Command::MtServer(args) => Some(("mt-server", &args.0)),
+            Command::CapitalizeServer(args) => Some(("capitalize-server", &args.0)),
+            Command::Chat(args) => Some(("chat", &args.0)),
             Command::Load(_) | Command::Compare(_) | Command::Demo | Command::Labs(_) => None,
             Command::Completions { .. } | Command::Man { .. } => None,
             Command::Grade(_) => None,
@@ -210,15 +213,18 @@ pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let status = match (&cli.command, cli.command.lab()) {
         (_, Some((name, lab))) => run_lab(&cli.output, name, lab),
-        (Command::Load(args), _) => load(&cli.output, args),
-        (Command::Labs(args), _) => hand_out(&cli.output, args),
-        (Command::Compare(args), _) => run_compare(&cli.output, args),
+        (Command::Load(args), _) => load(&cli.output, &args.0),
+        (Command::Labs(args), _) => hand_out(&cli.output, &args.0),
+        (Command::Compare(args), _) => run_compare(&cli.output, &args.0),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
+        #[cfg(target_os = "linux")]
+        (Command::Grade(args), _) => grade_programs(&cli.output, &args.0),
+        #[cfg(not(target_os = "linux"))]
         (Command::Grade(args), _) => grade_programs(&cli.output, args),
         #[cfg(target_os = "linux")]
         (Command::GradeStep(step), _) => {
-            let code = step.run(io::stdin().lock(), &mut io::stdout());
+            let code = step.0.run(io::stdin().lock(), &mut io::stdout());
             return ExitCode::from(u8::try_from(code).unwrap_or(2));
         }
         _ => demo(&cli.output),
