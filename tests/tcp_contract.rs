@@ -219,6 +219,9 @@ fn send_without_reading(peer: &Peer, bytes: Vec<u8>) -> (std::sync::mpsc::Receiv
 }
 
 fn a_client_that_sends_all_before_it_reads_gets_all_and_holds_up_nobody(subject: Subject) {
+    if support::not_on_windows("after a send that timed out nobody knows there what was sent") {
+        return;
+    }
     // Three times what all buffers on the way can hold.
     let sent: Vec<u8> = (0..32 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
     let server = subject.start(&["-q"]);

@@ -448,6 +448,7 @@ mod tests {
         spent() - before
     }
 
+    // Not on Windows: the clock of one thread is one of Unix.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_name_that_is_not_there_is_worked_on_as_one_that_is() {
