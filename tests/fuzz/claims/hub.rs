@@ -558,8 +558,11 @@ struct Firsts {
     left: Option<usize>,
 }
 
+/// Which of them.
+type First = fn(&mut Firsts) -> &mut Option<usize>;
+
 /// Of whom a line tells, and what.
-fn first_of(line: &str) -> Option<(&str, fn(&mut Firsts) -> &mut Option<usize>)> {
+fn first_of(line: &str) -> Option<(&str, First)> {
     if let Some(said) = line.strip_prefix('<') {
         return Some((said.split_once("> ")?.0, |of| &mut of.spoke));
     }
