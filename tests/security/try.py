@@ -83,7 +83,8 @@ def build(copy, targets):
     """Where each test program is."""
     names = [word for name in sorted(targets) for word in (["--lib"] if name == "--lib" else ["--test", name])]
     command = ["cargo", "test", "--locked", "--no-run", "--message-format=json", *names]
-    environment = os.environ | {"CARGO_TARGET_DIR": str(TARGET)}
+    # Not where the source itself is built: cargo could take one for the other.
+    environment = os.environ | {"CARGO_TARGET_DIR": str(TARGET / "try-security-built")}
     built = subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.PIPE, text=True)
     if built.returncode != 0:
         for line in built.stdout.splitlines():
