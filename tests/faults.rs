@@ -17,6 +17,8 @@ mod clients;
 mod group;
 #[path = "faults/groups.rs"]
 mod groups;
+#[path = "faults/seen.rs"]
+mod seen;
 #[path = "faults/servers.rs"]
 mod servers;
 mod support;
@@ -26,6 +28,12 @@ mod trial;
 mod users;
 
 use groups::{BROADCAST, MULTICAST};
+
+#[test]
+fn no_call_that_is_traced_slips_past_the_library() {
+    let labs = ["tcp-info", "udp-info", "tcp-echo", "udp-echo", "mt-server", "capitalize-server", "chat"];
+    labs.into_iter().for_each(seen::in_the_demo_of);
+}
 
 #[test]
 fn tcp_echo_survives_under_every_model() {

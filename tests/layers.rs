@@ -244,6 +244,14 @@ fn no_lab_imports_a_lab() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn the_judge_imports_no_lab() {
+    let judge = sources().into_iter().filter(|(file, _)| room(file) == "grade");
+    let imports = |text: &str| names_after(&code_of(text), "crate::").contains(&"labs".to_owned());
+    let wrong: Vec<String> = judge.filter(|(_, text)| imports(text)).map(|(file, _)| file).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// The files in which `words` occur as whole words, with the line.
 fn uses(words: &[&str], file: &str, text: &str) -> Vec<String> {
     let code = code_of(text);

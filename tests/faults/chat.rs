@@ -13,6 +13,10 @@ use super::users::{Item, User, chat_in, fits, new_home, noise, sha256};
 const FILE: &str = "song.ogg";
 const FILE_BYTES: usize = 100_000;
 
+/// So much that the system sends it by itself (`sendfile(2)`), where it can.
+const LARGE: &str = "film.ogv";
+const LARGE_BYTES: usize = 1_100_000;
+
 /// Every call of the server, in plain text or over TLS.
 pub fn serves(args: &[&str]) {
     let is_tls = args.contains(&"--tls");
@@ -23,7 +27,8 @@ pub fn serves(args: &[&str]) {
         let Some(server) = start(trial, chat_in(home.path(), &args)) else { return };
         let passes = trial.passes() || trial.is("recv", "EAGAIN") || trial.is("send", "EAGAIN");
         let connect = || if is_tls { User::connect_tls(server.addr()) } else { User::connect(server.addr()) };
-        let let_go = (0..3).filter(|round| talk(*round, connect(), connect()).is_none()).count();
+        let file = if is_tls { (FILE, FILE_BYTES) } else { (LARGE, LARGE_BYTES) };
+        let let_go = (0..3).filter(|round| talk(*round, connect(), connect(), file).is_none()).count();
         assert!(let_go <= usize::from(!passes), "{let_go} of three pairs were let go");
         assert!(let_go == 0 || trial.has_struck());
         ends_in_order(server);
@@ -45,18 +50,21 @@ pub fn finds_a_thread_later() {
     until(&mut bob, "! the server has no thread to spare…");
     assert!(trial.has_struck());
     says(&mut bob, "/files").unwrap();
-    until(&mut bob, "* 1 files in SharedFiles");
+    until(&mut bob, "* 2 files in SharedFiles");
+    until(&mut bob, &format!("= {LARGE_BYTES} {LARGE}"));
     until(&mut bob, &format!("= {FILE_BYTES} {FILE}"));
-    gets_the_file(&mut bob).unwrap();
+    gets(&mut bob, (FILE, FILE_BYTES)).unwrap();
     ends_in_order(server);
 }
 
 fn share(home: &Path) {
-    std::fs::write(home.join("shared").join(FILE), noise(FILE, FILE_BYTES)).unwrap();
+    for (name, bytes) in [(FILE, FILE_BYTES), (LARGE, LARGE_BYTES)] {
+        std::fs::write(home.join("shared").join(name), noise(name, bytes)).unwrap();
+    }
 }
 
 /// Alice and Bob talk, and Bob gets a file. `None`: one of them was let go.
-fn talk(round: usize, mut alice: User, mut bob: User) -> Option<()> {
+fn talk(round: usize, mut alice: User, mut bob: User, file: (&str, usize)) -> Option<()> {
     let [a, b] = [format!("alice{round}"), format!("bob{round}")];
     let until = |user: &mut User, pattern: &str| until(user, pattern, [&a, &b]);
     for (user, name) in [(&mut alice, &a), (&mut bob, &b)] {
@@ -71,7 +79,7 @@ fn talk(round: usize, mut alice: User, mut bob: User) -> Option<()> {
     let told = until(&mut alice, &psst);
     let heard = until(&mut bob, &psst);
     told.and(heard)?;
-    gets_the_file(&mut bob)?;
+    gets(&mut bob, file)?;
     says(&mut bob, "/quit")?;
     until(&mut bob, "* goodbye")?;
     until(&mut alice, &format!("* {b} has left"))?;
@@ -99,15 +107,16 @@ fn until(user: &mut User, pattern: &str, pair: [&str; 2]) -> Option<()> {
     }
 }
 
-fn gets_the_file(bob: &mut User) -> Option<()> {
-    says(bob, &format!("/get {FILE}"))?;
-    let begins = format!("# 1 {FILE_BYTES} {FILE}");
+fn gets(bob: &mut User, (name, size): (&str, usize)) -> Option<()> {
+    says(bob, &format!("/get {name}"))?;
+    let begins = format!("# 1 {size} {name}");
     until(bob, &begins, [""; 2])?;
-    let (mut bytes, expected) = (Vec::new(), noise(FILE, FILE_BYTES));
+    let (mut bytes, expected) = (Vec::new(), noise(name, size));
+    let ends = format!(". 1 {}", sha256(&expected));
     loop {
         match bob.next() {
             Item::Chunk { bytes: more, .. } => bytes.extend_from_slice(&more),
-            Item::Line(line) if line == format!(". 1 {}", sha256(&expected)) => break,
+            Item::Line(line) if line == ends => break,
             Item::Line(line) => assert!(line.starts_with("* "), "{line:?} in the middle of a transfer"),
             Item::Fin | Item::Reset => return None,
         }

@@ -24,18 +24,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum call {
     SOCKET, SETSOCKOPT, GETSOCKOPT, GETSOCKNAME, BIND, LISTEN, ACCEPT, CONNECT, SEND, RECV, SENDTO, RECVFROM,
-    SENDMSG, RECVMSG, SHUTDOWN, CLOSE, EPOLL_CREATE, EPOLL_CTL, EPOLL_WAIT, EVENTFD, SPAWN, CALLS
+    SENDMSG, RECVMSG, RECVMMSG, SENDFILE, GETPEERNAME, SHUTDOWN, CLOSE, EPOLL_CREATE, EPOLL_CTL, EPOLL_WAIT, EVENTFD, SPAWN, CALLS
 };
 
 static const char *const NAMES[CALLS] = {
     "socket", "setsockopt", "getsockopt", "getsockname", "bind", "listen", "accept", "connect", "send", "recv",
-    "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "close", "epoll_create", "epoll_ctl", "epoll_wait",
+    "sendto", "recvfrom", "sendmsg", "recvmsg", "recvmmsg", "sendfile", "getpeername", "shutdown", "close", "epoll_create", "epoll_ctl", "epoll_wait",
     "eventfd", "spawn",
 };
 
@@ -72,6 +73,9 @@ REAL(ssize_t, sendto, int, const void *, size_t, int, const struct sockaddr *, s
 REAL(ssize_t, recvfrom, int, void *, size_t, int, struct sockaddr *, socklen_t *);
 REAL(ssize_t, sendmsg, int, const struct msghdr *, int);
 REAL(ssize_t, recvmsg, int, struct msghdr *, int);
+REAL(int, recvmmsg, int, struct mmsghdr *, unsigned, int, struct timespec *);
+REAL(ssize_t, sendfile64, int, int, off64_t *, size_t);
+REAL(int, getpeername, int, struct sockaddr *, socklen_t *);
 REAL(int, shutdown, int, int);
 REAL(int, close, int);
 REAL(int, epoll_create1, int);
@@ -122,7 +126,7 @@ static void read_plan(char *text) {
 __attribute__((constructor)) static void begin(void) {
     FIND(socket); FIND(setsockopt); FIND(getsockopt); FIND(getsockname); FIND(bind); FIND(listen); FIND(accept);
     FIND(accept4); FIND(connect); FIND(send); FIND(recv); FIND(sendto); FIND(recvfrom); FIND(sendmsg);
-    FIND(recvmsg); FIND(shutdown); FIND(close); FIND(epoll_create1); FIND(epoll_ctl); FIND(epoll_wait);
+    FIND(recvmsg); FIND(recvmmsg); FIND(sendfile64); FIND(getpeername); FIND(shutdown); FIND(close); FIND(epoll_create1); FIND(epoll_ctl); FIND(epoll_wait);
     FIND(eventfd); FIND(pthread_create);
     log_path = getenv("FAULTS_LOG");
     char *text = getenv("FAULTS");
@@ -262,6 +266,25 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
     int fault = fault_of(RECVMSG);
     return fault != 0 ? failed_with_edge(fd, fault) : real_recvmsg(fd, message, flags);
+}
+
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+    int fault = fault_of(RECVMMSG);
+    return fault != 0 ? failed_with_edge(fd, fault) : real_recvmmsg(fd, messages, count, flags, timeout);
+}
+
+ssize_t sendfile64(int fd, int file, off64_t *offset, size_t size) {
+    int fault = fault_of(SENDFILE);
+    if (fault > 0) return failed_with_edge(fd, fault);
+    if (fault == 0 || size < 2) return real_sendfile64(fd, file, offset, size);
+    ssize_t sent = real_sendfile64(fd, file, offset, 1);
+    bring_the_edge(fd);
+    return sent;
+}
+
+int getpeername(int fd, struct sockaddr *addr, socklen_t *size) {
+    FAIL(GETPEERNAME);
+    return real_getpeername(fd, addr, size);
 }
 
 /* ENOTCONN is what a socket without a peer gets, and those who wait on it are

@@ -16,7 +16,7 @@ const MOST_OF_ONE_CALL: u64 = 24;
 
 /// What each call can fail with, by its page of the manual; `short` takes or
 /// gives one byte.
-const FAULTS: [(&str, &[&str]); 18] = [
+const FAULTS: [(&str, &[&str]); 23] = [
     ("socket", &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]),
     ("setsockopt", &["ENOBUFS", "ENOMEM"]),
     ("getsockopt", &["ENOBUFS"]),
@@ -29,11 +29,16 @@ const FAULTS: [(&str, &[&str]); 18] = [
     ("recv", &["short", "EINTR", "EAGAIN", "ENOMEM", "ECONNRESET"]),
     ("sendto", &["EINTR", "EAGAIN", "ENOBUFS", "ENOMEM", "EPERM", "ECONNREFUSED"]),
     ("recvfrom", &["EINTR", "EAGAIN", "ENOMEM", "ECONNREFUSED"]),
+    ("sendmsg", &["EINTR", "EAGAIN", "ENOBUFS", "ENOMEM", "ECONNRESET", "EPIPE"]),
+    ("recvmmsg", &["EINTR", "EAGAIN", "ENOMEM"]),
+    ("sendfile", &["short", "EINTR", "EAGAIN", "ENOMEM", "ECONNRESET", "EPIPE"]),
+    ("getpeername", &["ENOBUFS", "ENOTCONN"]),
     ("shutdown", &["ENOTCONN"]),
     ("close", &["EINTR"]),
     ("epoll_create", &["EMFILE", "ENOMEM"]),
     ("epoll_ctl", &["ENOMEM", "ENOSPC"]),
     ("epoll_wait", &["EINTR"]),
+    ("eventfd", &["EMFILE", "ENOMEM"]),
     ("spawn", &["EAGAIN"]),
 ];
 
@@ -106,7 +111,7 @@ impl Trial {
     }
 
     /// How many calls of each name were made.
-    fn calls(&self) -> BTreeMap<String, u64> {
+    pub fn calls(&self) -> BTreeMap<String, u64> {
         let mut calls = BTreeMap::new();
         for line in self.lines() {
             *calls.entry(line.split(' ').next().unwrap().to_owned()).or_default() += 1;
@@ -130,7 +135,7 @@ pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial)) {
     trial(&plain);
     let calls = plain.calls();
     let (mut struck, mut missed, mut failed) = (0, Vec::new(), Vec::new());
-    let mut ways = BTreeSet::new();
+    let (mut ways, mut failing) = (BTreeSet::new(), BTreeSet::new());
     for fault in faults(&calls) {
         let one = Trial::new(Some(fault.clone()));
         // All are tried, so that one failure shows what others have in common with it.
@@ -139,6 +144,7 @@ pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial)) {
         }
         if one.has_struck() {
             struck += 1;
+            failing.insert((fault.call.clone(), fault.number));
             ways.insert((fault.call, fault.how));
         } else {
             missed.push(fault);
@@ -149,8 +155,15 @@ pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial)) {
     missed.retain(|fault| !ways.contains(&(fault.call.clone(), fault.how)));
     assert!(failed.is_empty(), "{what}: {} of {struck} failed: {failed:#?}", failed.len());
     assert!(missed.is_empty(), "{what}: never met: {missed:?}");
+    say(&format!("{what}: {struck} faults met; calls made to fail, of those in a run: {}", shares(&calls, &failing)));
+}
+
+/// `accept 9 of 9, send 24 of 31`, and all together.
+fn shares(calls: &BTreeMap<String, u64>, failing: &BTreeSet<(String, u64)>) -> String {
+    let of = |call: &str| failing.iter().filter(|(name, _)| name == call).count();
+    let shares: Vec<_> = calls.iter().map(|(call, count)| format!("{call} {} of {count}", of(call))).collect();
     let total: u64 = calls.values().sum();
-    say(&format!("{what}: {total} calls in a run, {struck} faults met: {calls:?}"));
+    format!("{} of {total} ({})", failing.len(), shares.join(", "))
 }
 
 /// Every way in which each of these calls can fail.
