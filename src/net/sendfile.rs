@@ -20,16 +20,18 @@ pub use self::system::FilePart;
 impl FilePart {
     /// Sends from the front, once, as much as the system takes.
     pub(super) fn send(&self, socket: &socket2::Socket, trace: &Trace) -> io::Result<usize> {
-        let span = trace.begin("sendfile");
-        let result = self.send_file(socket);
-        let call = || Call::SendFile {
-            fd: socket::fd_of(socket),
-            file: self.file_fd(),
-            offset: self.offset(),
-            count: self.length(),
-        };
-        trace.end(span, call, result.as_ref().map(|count| *count as i64));
-        result
+        socket::retry(|| {
+            let span = trace.begin("sendfile");
+            let result = self.send_file(socket);
+            let call = || Call::SendFile {
+                fd: socket::fd_of(socket),
+                file: self.file_fd(),
+                offset: self.offset(),
+                count: self.length(),
+            };
+            trace.end(span, call, result.as_ref().map(|count| *count as i64));
+            result
+        })
     }
 }
 
@@ -38,6 +40,7 @@ mod system {
     use std::os::fd::AsRawFd;
     use std::sync::OnceLock;
 
+    use nix::errno::Errno;
     use nix::sys::sendfile::sendfile64;
 
     use super::{Arc, Fd, File, io};
@@ -94,9 +97,11 @@ mod system {
             // byte of it is copied.
             while part.length > 0 {
                 let mut offset = part.offset as i64;
-                match sendfile64(nowhere, &part.file, Some(&mut offset), part.length)? {
-                    0 => break,
-                    count => part.advance(count),
+                match sendfile64(nowhere, &part.file, Some(&mut offset), part.length) {
+                    Ok(0) => break,
+                    Ok(count) => part.advance(count),
+                    Err(Errno::EINTR) => {}
+                    Err(cause) => return Err(cause.into()),
                 }
             }
             Ok(())

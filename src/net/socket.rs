@@ -67,10 +67,12 @@ fn send_once(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Resul
 /// The same where more follows at once, which a segment may wait for (MSG_MORE).
 #[cfg(target_os = "linux")]
 pub(super) fn send_more(socket: &socket2::Socket, trace: &Trace, bytes: &[u8]) -> io::Result<usize> {
-    let span = trace.begin("send");
-    let result = socket.send_with_flags(bytes, libc::MSG_MORE);
-    trace.end(span, || Call::Send { fd: fd_of(socket), bytes, more: true }, count(&result));
-    result
+    retry(|| {
+        let span = trace.begin("send");
+        let result = socket.send_with_flags(bytes, libc::MSG_MORE);
+        trace.end(span, || Call::Send { fd: fd_of(socket), bytes, more: true }, count(&result));
+        result
+    })
 }
 
 /// Elsewhere there is no such flag.
@@ -79,11 +81,13 @@ pub(super) use send as send_more;
 
 /// `sendmsg(2)`: several buffers in one call.
 pub(super) fn send_parts(socket: &socket2::Socket, trace: &Trace, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-    let span = trace.begin("sendmsg");
-    let result = socket.send_vectored(parts);
-    let call = || Call::SendMsg { fd: fd_of(socket), lengths: parts.iter().map(|part| part.len()).collect() };
-    trace.end(span, call, count(&result));
-    result
+    retry(|| {
+        let span = trace.begin("sendmsg");
+        let result = socket.send_vectored(parts);
+        let call = || Call::SendMsg { fd: fd_of(socket), lengths: parts.iter().map(|part| part.len()).collect() };
+        trace.end(span, call, count(&result));
+        result
+    })
 }
 
 /// `recv(2)`: what has arrived, at most a buffer full. 0 is the peer's FIN.

@@ -177,6 +177,8 @@ pub struct User {
     /// How far `buffer` has been taken.
     taken: usize,
     pending: VecDeque<Item>,
+    /// Whether the server's own calls fail, so that a line may stay unfinished.
+    is_ill_served: bool,
 }
 
 /// A whole file as it came: its ID, what was said of it, and its bytes.
@@ -208,7 +210,7 @@ impl User {
     }
 
     fn over(carrier: Box<dyn Carrier>) -> User {
-        User { carrier, buffer: Vec::new(), taken: 0, pending: VecDeque::new() }
+        User { carrier, buffer: Vec::new(), taken: 0, pending: VecDeque::new(), is_ill_served: false }
     }
 
     pub fn local(&self) -> SocketAddr {
@@ -258,6 +260,12 @@ impl User {
         }
     }
 
+    /// From here on an end in the middle of a line is a reset, and no fault.
+    pub fn is_ill_served(mut self) -> User {
+        self.is_ill_served = true;
+        self
+    }
+
     /// Gives an item back: it is the next one again.
     pub fn give_back(&mut self, item: Item) {
         self.pending.push_front(item);
@@ -276,6 +284,7 @@ impl User {
         self.taken = 0;
         let mut bytes = [0; 64 * 1024];
         let end = match self.carrier.read(&mut bytes) {
+            Ok(0) if self.is_ill_served && !self.buffer.is_empty() => Item::Reset,
             Ok(0) => Item::Fin,
             Ok(got) => {
                 self.buffer.extend_from_slice(&bytes[..got]);
