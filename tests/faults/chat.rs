@@ -28,7 +28,7 @@ pub fn serves(args: &[&str]) {
         let passes = trial.passes() || trial.is("recv", "EAGAIN") || trial.is("send", "EAGAIN");
         let connect = || {
             let user = if is_tls { User::connect_tls(server.addr()) } else { User::connect(server.addr()) };
-            if passes { user } else { user.is_ill_served() }
+            if passes { user } else { user.ill_served() }
         };
         let file = if is_tls { (FILE, FILE_BYTES) } else { (LARGE, LARGE_BYTES) };
         let let_go = (0..3).filter(|round| talk(*round, connect(), connect(), file).is_none()).count();

@@ -261,7 +261,7 @@ impl User {
     }
 
     /// From here on an end in the middle of a line is a reset, and no fault.
-    pub fn is_ill_served(mut self) -> User {
+    pub fn ill_served(mut self) -> User {
         self.is_ill_served = true;
         self
     }
