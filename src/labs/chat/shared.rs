@@ -233,22 +233,35 @@ impl SharedFile {
         (self.position >= self.offset && length > 0).then_some(length)
     }
 
-    /// The upcoming chunk, named and not copied: what is sent is what the file
-    /// has then. `None` where this system cannot; then nothing is read.
+    /// The upcoming chunks, `most` at most, named and not copied: what is sent
+    /// is what the file has then. One where the file is hashed on the way.
+    /// `None` where this system cannot; then nothing is read.
     ///
     /// # Errors
     /// A disk that fails, a file that was changed.
-    pub fn next_part(&mut self, buffer: &mut [u8]) -> std::result::Result<Option<FilePart>, Refusal> {
+    pub fn next_parts(
+        &mut self,
+        most: usize,
+        buffer: &mut [u8],
+    ) -> std::result::Result<Option<Vec<FilePart>>, Refusal> {
         let Some(length) = self.upcoming() else { return Ok(None) };
-        let Some(part) = FilePart::new(&self.file, self.position, length) else { return Ok(None) };
         if self.known.is_none() {
+            let Some(part) = FilePart::new(&self.file, self.position, length) else { return Ok(None) };
             self.next(buffer)?;
-            return Ok(Some(part));
+            return Ok(Some(vec![part]));
         }
-        part.fetch().map_err(Refusal::Unreadable)?;
-        self.position =
-            (&*self.file).seek(SeekFrom::Start(self.position + length as u64)).map_err(Refusal::Unreadable)?;
-        if self.is_the_same()? { Ok(Some(part)) } else { Err(Refusal::Changed) }
+        // Brought into memory, and the file looked at, once for all of them.
+        let end = self.size().min(self.position + (most * MAX_CHUNK_BYTES) as u64);
+        let all = FilePart::new(&self.file, self.position, (end - self.position) as usize);
+        let Some(all) = all else { return Ok(None) };
+        all.fetch().map_err(Refusal::Unreadable)?;
+        let parts = (self.position..end).step_by(MAX_CHUNK_BYTES).filter_map(|at| {
+            let length = (end - at).min(MAX_CHUNK_BYTES as u64) as usize;
+            FilePart::new(&self.file, at, length)
+        });
+        let parts = parts.collect();
+        self.position = (&*self.file).seek(SeekFrom::Start(end)).map_err(Refusal::Unreadable)?;
+        if self.is_the_same()? { Ok(Some(parts)) } else { Err(Refusal::Changed) }
     }
 
     fn end(&mut self, buffer: &mut [u8]) -> std::result::Result<Step, Refusal> {

@@ -204,8 +204,8 @@ impl Worker {
         // What is copied takes memory, so there it stays few.
         let most = if names_parts { slab.source.chunks } else { CHUNKS_AHEAD };
         while read < most && skipped < SKIPS_AT_ONCE && !slab.is_at_end() {
-            match slab.add(room) {
-                Ok(Step::Chunk(_)) => read += 1,
+            match slab.add(most - read, room) {
+                Ok(Step::Chunk(bytes)) => read += bytes.div_ceil(MAX_CHUNK_BYTES),
                 // What the client has already is only hashed.
                 Ok(Step::Skipped) => skipped += 1,
                 Ok(Step::End(hash)) => return slab.close(|id| format!(". {id} {}\n", hex(&hash))),
@@ -231,18 +231,19 @@ impl Draft {
         !self.parts.is_empty() && self.source.file.is_at_end()
     }
 
-    /// Adds a chunk, as bytes or by its name. `room` is for what is only
-    /// hashed.
-    fn add(&mut self, room: &mut [u8]) -> Result<Step, Refusal> {
+    /// Adds a chunk's bytes, or the names of up to `most`. `room` is for what is
+    /// only hashed.
+    fn add(&mut self, most: usize, room: &mut [u8]) -> Result<Step, Refusal> {
         let Draft { names_parts, parts, bytes, source: Source { id, file, .. } } = self;
         let Some(length) = file.upcoming() else { return file.next(room) };
-        let head = format!("+ {id} {length}\n");
-        if *names_parts && let Some(part) = file.next_part(room)? {
-            parts.push((head.into(), part));
+        let head = |length: usize| format!("+ {id} {length}\n");
+        if *names_parts && let Some(named) = file.next_parts(most, room)? {
+            let length = named.iter().map(FilePart::length).sum();
+            parts.extend(named.into_iter().map(|part| (head(part.length()).into(), part)));
             return Ok(Step::Chunk(length));
         }
         let before = bytes.len();
-        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(head(length).as_bytes());
         let start = bytes.len();
         bytes.resize(start + length, 0);
         file.next(&mut bytes[start..]).inspect_err(|_| bytes.truncate(before))
