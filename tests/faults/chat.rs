@@ -3,6 +3,7 @@
 //! that a word has arrived was told the truth.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::clients::ends_well_or_says_why;
 use super::servers::{ends_in_order, start};
@@ -136,15 +137,16 @@ pub fn asks(args: &[&str]) {
     share(home.path());
     let serve = [&["server", "127.0.0.1:0", "--json", "--shared", "shared"], args].concat();
     let server = start(&Trial::new(None), chat_in(home.path(), &serve)).expect("nothing fails there");
+    let (address, present) = (server.at_text(), AtomicUsize::new(0));
     every_call_fails_once(&format!("chat client {}", args.join(" ")), |trial| {
         let home = new_home();
-        let address = server.at_text();
-        let args = [&["client", "carol", &address][..], args].concat();
-        let input = format!("hello\n/msg carol psst\n/get {FILE}\n");
+        let carol = &format!("carol{}", present.fetch_add(1, Ordering::Relaxed));
+        let args = [&["client", carol, &address][..], args].concat();
+        let input = format!("hello\n/msg {carol} psst\n/get {FILE}\n");
         let run = run_command(trial.on(chat_in(home.path(), &args)), input.as_bytes());
         ends_well_or_says_why(trial, &run);
-        let saved = std::fs::read(home.path().join("carol").join(FILE));
+        let saved = std::fs::read(home.path().join(carol).join(FILE));
         assert!(run.code() != 0 || saved.is_ok_and(|saved| saved == noise(FILE, FILE_BYTES)), "{run:#?}");
-        assert!(run.code() != 0 || run.stdout.matches("<carol -> carol> psst").count() == 1, "{run:#?}");
+        assert!(run.code() != 0 || run.stdout.matches(&format!("<{carol} -> {carol}> psst")).count() == 1, "{run:#?}");
     });
 }

@@ -8,9 +8,9 @@ use super::trial::{Trial, every_call_fails_once};
 /// Every call of the client of a lab whose server answers.
 pub fn asks(lab: &str, messages: &[&str]) {
     let server = Server::start(lab, &["-q"]);
+    let at = server.at_text();
     every_call_fails_once(&format!("{lab} client"), |trial| {
         // Longer than anything takes: a fault is no reason to wait.
-        let at = server.at_text();
         let args = [&[lab, "client", &at, "--json", "--timeout", "20s"], messages].concat();
         let run = run_command(trial.on(netlab(args)), b"");
         ends_well_or_says_why(trial, &run);

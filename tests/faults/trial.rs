@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use super::support::say;
 
 /// Calls of one name that are made to fail: what comes later in a run comes
 /// again and again in the same way.
 const MOST_OF_ONE_CALL: u64 = 24;
+
+/// Runs at the same time.
+const AT_ONCE: usize = 4;
 
 /// What each call can fail with, by its page of the manual; `short` takes or
 /// gives one byte.
@@ -127,7 +130,7 @@ impl Trial {
 
 /// Runs `trial` once as it is, and then once for each way in which each call of
 /// that run can fail. Each must have been met.
-pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial)) {
+pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial) + Sync) {
     if let Some(fault) = only() {
         return trial(&Trial::new(Some(fault)));
     }
@@ -136,13 +139,12 @@ pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial)) {
     let calls = plain.calls();
     let (mut struck, mut missed, mut failed) = (0, Vec::new(), Vec::new());
     let (mut ways, mut failing) = (BTreeSet::new(), BTreeSet::new());
-    for fault in faults(&calls) {
-        let one = Trial::new(Some(fault.clone()));
+    for (fault, holds, was_met) in tried(faults(&calls), &trial) {
         // All are tried, so that one failure shows what others have in common with it.
-        if catch_unwind(AssertUnwindSafe(|| trial(&one))).is_err() {
-            failed.push(format!("{fault}{}", if one.has_struck() { "" } else { " (not met)" }));
+        if !holds {
+            failed.push(format!("{fault}{}", if was_met { "" } else { " (not met)" }));
         }
-        if one.has_struck() {
+        if was_met {
             struck += 1;
             failing.insert((fault.call.clone(), fault.number));
             ways.insert((fault.call, fault.how));
@@ -156,6 +158,26 @@ pub fn every_call_fails_once(what: &str, trial: impl Fn(&Trial)) {
     assert!(failed.is_empty(), "{what}: {} of {struck} failed: {failed:#?}", failed.len());
     assert!(missed.is_empty(), "{what}: never met: {missed:?}");
     say(&format!("{what}: {struck} faults met; calls made to fail, of those in a run: {}", shares(&calls, &failing)));
+}
+
+/// Each fault in a run of its own, some runs at the same time, since most of
+/// one is waiting: whether all held that must, and whether the fault was met.
+fn tried(faults: Vec<Fault>, trial: &(impl Fn(&Trial) + Sync)) -> Vec<(Fault, bool, bool)> {
+    let (next, tried) = (Mutex::new(faults.into_iter()), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let Some(fault) = next.lock().unwrap().next() else { return };
+            let one = Trial::new(Some(fault.clone()));
+            let holds = catch_unwind(AssertUnwindSafe(|| trial(&one))).is_ok();
+            tried.lock().unwrap().push((fault, holds, one.has_struck()));
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..AT_ONCE).for_each(|_| {
+            scope.spawn(work);
+        });
+    });
+    tried.into_inner().unwrap()
 }
 
 /// `accept 9 of 9, send 24 of 31`, and all together.
