@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::SockAddr;
 
+use super::ports;
 use super::transcript::Transcript;
 
 /// How long one blocking call lasts at most: then its thread looks whether it
@@ -66,10 +67,7 @@ pub struct Dial {
 impl Stream {
     /// Connects to a server. `name` is this end's in the transcript.
     pub fn dial(name: &str, peer: &str, to: SocketAddr, how: Dial, transcript: &Arc<Transcript>) -> io::Result<Stream> {
-        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-        if let Some(from) = how.from {
-            socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
-        }
+        let socket = ports::bound_for(to, how.from)?;
         let dialled = socket.connect_timeout(&SockAddr::from(to), CONNECT);
         if let Err(cause) = dialled {
             transcript.word(name, format!("cannot connect to {to}: {cause}"));
@@ -318,7 +316,9 @@ pub struct Datagrams {
 impl Datagrams {
     /// A socket on this address.
     pub fn open(name: &str, on: SocketAddr, transcript: &Arc<Transcript>) -> io::Result<Datagrams> {
-        Datagrams::over(UdpSocket::bind(on)?, name, transcript)
+        let open = || UdpSocket::bind(on);
+        let socket = if on.port() == 0 { ports::open_telling(open, UdpSocket::local_addr) } else { open() };
+        Datagrams::over(socket?, name, transcript)
     }
 
     /// A socket that is there.

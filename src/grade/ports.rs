@@ -4,9 +4,12 @@
 //! be gone a moment later.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::judge::Job;
 use super::proc::sockets;
@@ -40,17 +43,53 @@ impl Held {
 pub fn hold(job: &Job, id: &str) -> Result<Held, String> {
     let spread = id.bytes().fold(job.seed, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let wanted = job.submission.port.or_else(|| fixed(job));
-    if job.isolation.has_network() {
-        let port = wanted.unwrap_or(FIRST + (spread % u64::from(COUNT)) as u16);
-        return Ok(Held { port, _lock: None });
+    let mut candidates = candidates(spread);
+    let held = match (wanted, job.isolation.has_network()) {
+        (Some(port), true) => Some(Held { port, _lock: None }),
+        (None, true) => candidates.next().map(|port| Held { port, _lock: None }),
+        (Some(port), false) => return hold_fixed(port),
+        (None, false) => {
+            candidates.find_map(|port| lock(port, FlockArg::LockExclusiveNonblock).filter(|_| !is_used(port)))
+        }
+    };
+    held.ok_or_else(|| "no free port was found".to_owned())
+}
+
+/// All ports there are to give, each once, from one that `spread` decides.
+fn candidates(spread: u64) -> impl Iterator<Item = u16> {
+    let (first, count) = (spread % u64::from(COUNT), u64::from(COUNT));
+    let all = (0..count).map(move |n| FIRST + ((first + n * 37) % count) as u16);
+    all.filter(|port| is_telling(*port))
+}
+
+/// Whether the port is another one without `htons`: of a number with two equal
+/// bytes nobody can tell whether they were swapped.
+fn is_telling(port: u16) -> bool {
+    port.swap_bytes() != port
+}
+
+/// A socket of the grader's own on a port that the system chooses, for the same
+/// reason another one where it chose such a port.
+pub fn open_telling<T>(open: impl Fn() -> io::Result<T>, addr: impl Fn(&T) -> io::Result<SocketAddr>) -> io::Result<T> {
+    let mut passed_over = Vec::new(); // open until then, so that theirs are not chosen again
+    loop {
+        let socket = open()?;
+        if is_telling(addr(&socket)?.port()) {
+            return Ok(socket);
+        }
+        passed_over.push(socket);
     }
-    match wanted {
-        Some(port) => hold_fixed(port),
-        None => (0..COUNT)
-            .map(|n| FIRST + ((spread.wrapping_add(u64::from(n) * 37)) % u64::from(COUNT)) as u16)
-            .find_map(|port| lock(port, FlockArg::LockExclusiveNonblock).filter(|_| !is_used(port)))
-            .ok_or_else(|| "no free port was found".to_owned()),
-    }
+}
+
+/// A TCP socket to connect from such a port, and from this address if it matters.
+pub fn bound_for(to: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
+    let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    let open = || {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SocketAddr::new(from.unwrap_or(any), 0).into())?;
+        Ok(socket)
+    };
+    open_telling(open, |socket| socket.local_addr()?.as_socket().ok_or_else(|| ErrorKind::Unsupported.into()))
 }
 
 /// Without `{port}` in its command a program has its lab's port.
@@ -82,4 +121,22 @@ fn lock(port: u16, how: FlockArg) -> Option<Held> {
 
 fn is_used(port: u16) -> bool {
     sockets().iter().any(|row| row.local.port() == port)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_port_is_given_once_but_those_whose_bytes_are_equal() {
+        for spread in [0, 46, 5_000, u64::MAX] {
+            let given: Vec<u16> = candidates(spread).collect();
+            let different: HashSet<u16> = given.iter().copied().collect();
+            assert_eq!(given.len(), different.len(), "{spread}");
+            assert!(!given.contains(&0x4e4e) && !given.contains(&0x7474));
+            assert_eq!(given.len(), usize::from(COUNT) - (0x4e..=0x74).count(), "{spread}");
+        }
+    }
 }

@@ -12,9 +12,10 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::SockAddr;
 
 use super::network;
+use super::ports;
 use super::transcript::Transcript;
 
 const TICK: Duration = Duration::from_millis(20);
@@ -245,11 +246,8 @@ impl Pump {
     }
 
     fn dial(&self) -> io::Result<TcpStream> {
-        let socket = Socket::new(Domain::for_address(self.to), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = ports::bound_for(self.to, self.from.filter(|_| self.to.is_ipv4()))?;
         socket.set_recv_buffer_size(WINDOW)?;
-        if let (Some(from), true) = (self.from, self.to.is_ipv4()) {
-            socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
-        }
         socket.connect(&SockAddr::from(self.to))?;
         Ok(socket.into())
     }
