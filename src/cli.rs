@@ -134,7 +134,7 @@ enum Command {
     Compare(Deferred<compare::Args>),
     /// Judge a program that somebody else wrote, or a class of them
     #[cfg(not(target_os = "linux"))]
-    Grade(Elsewhere),
+    Grade(Deferred<Elsewhere>),
     /// Judge a program that somebody else wrote, or a class of them
     #[cfg(target_os = "linux")]
     #[command(after_help = "Examples:
@@ -218,10 +218,7 @@ pub fn main() -> ExitCode {
         (Command::Compare(args), _) => run_compare(&cli.output, &args.0),
         (Command::Completions { shell }, _) => told(&cli.output, "completions", write_completions(*shell)),
         (Command::Man { dir }, _) => told(&cli.output, "man", write_manual(dir)),
-        #[cfg(target_os = "linux")]
         (Command::Grade(args), _) => grade_programs(&cli.output, &args.0),
-        #[cfg(not(target_os = "linux"))]
-        (Command::Grade(args), _) => grade_programs(&cli.output, args),
         #[cfg(target_os = "linux")]
         (Command::GradeStep(step), _) => {
             let code = step.0.run(io::stdin().lock(), &mut io::stdout());

@@ -48,11 +48,11 @@ impl Isolation {
         match self {
             Isolation::Full => None,
             Isolation::Network => Some(
-                "this system allows no process and file namespaces: programs can see and change what you can, \
+                "with no process and file namespaces programs can see and change what you can, \
                  and one that fills the disk is stopped file by file only",
             ),
             Isolation::None => Some(
-                "this system allows no namespaces: programs share the network of this host, so multicast and \
+                "with no namespaces programs share the network of this host, so multicast and \
                  broadcast checks are skipped, fixed ports are graded one after the other, and programs can \
                  change what you can",
             ),
