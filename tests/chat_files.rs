@@ -9,9 +9,13 @@ mod support;
 #[path = "support/chat.rs"]
 mod users;
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Instant;
 
+use support::DEADLINE;
 use users::{ChatServer, Item, User, noise, sha256};
 
 /// Not a whole number of chunks.
@@ -83,6 +87,42 @@ fn four_downloads_at_once_come_whole_with_the_chat_between_them() {
         }
         user.expect("<bob> still here");
     }
+}
+
+/// Reads so many bytes as fast as they come, and looks at none.
+fn take(taker: &mut TcpStream, mut bytes: u64) {
+    let (mut buffer, until) = (vec![0; 256 * 1024], Instant::now() + 4 * DEADLINE);
+    while bytes > 0 {
+        let got = taker.read(&mut buffer).unwrap();
+        assert!(got > 0 && Instant::now() < until, "{bytes} bytes did not come");
+        bytes = bytes.saturating_sub(got as u64);
+    }
+}
+
+#[test]
+fn who_takes_a_film_as_fast_as_it_comes_leaves_room_for_what_others_say() {
+    const FILM: u64 = 512 << 20;
+    const TIMES: usize = 4; // more at once are refused
+    let server = ChatServer::start(&[]);
+    let film = File::create(server.shared().join("film.avi")).unwrap();
+    film.set_len(FILM).unwrap();
+    let [mut bob, mut carol] = server.users(["bob", "carol"]);
+    let mut taker = TcpStream::connect(server.addr()).unwrap();
+    taker.set_read_timeout(Some(DEADLINE)).unwrap();
+    // Once its hash is known nothing holds the server up any more.
+    taker.write_all(b"/name alice\n/get film.avi\n").unwrap();
+    take(&mut taker, FILM);
+    taker.write_all(&b"/get film.avi\n".repeat(TIMES)).unwrap();
+    let taking = thread::spawn(move || take(&mut taker, FILM * TIMES as u64));
+    let mut heard = 0;
+    while !taking.is_finished() {
+        bob.say(&format!("line {heard}"));
+        let line = format!("<bob> line {heard}");
+        while carol.line() != line {}
+        heard += 1;
+    }
+    taking.join().unwrap();
+    assert!(heard > 3 * TIMES, "{heard} lines were heard beside {TIMES} films");
 }
 
 /// A transfer of a long file, of which the first chunk has come.

@@ -23,8 +23,8 @@ use super::support::{DEADLINE, Running, Server, netlab};
 /// The most bytes of a notice, an error or a file's line, its end not counted.
 const MAX_LINE_BYTES: usize = 4096;
 
-/// The most bytes of a chunk of a file.
-const MAX_CHUNK_BYTES: usize = 64 * 1024;
+/// The most bytes of a chunk of a file. Only who takes them at once gets so many.
+const MAX_CHUNK_BYTES: usize = 512 * 1024;
 
 /// A chat server, and all it may read and keep: in a directory of its own.
 pub struct ChatServer {
@@ -290,6 +290,8 @@ impl User {
                 self.buffer.extend_from_slice(&bytes[..got]);
                 return None;
             }
+            // A wait with an end is not taken up again after a stop (SIGSTOP).
+            Err(error) if error.kind() == ErrorKind::Interrupted => return None,
             // Over TLS a FIN that no close_notify went before may be anybody's.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => Item::Reset,
             Err(error) => panic!("nothing came: {error}; in hand: {:?}", String::from_utf8_lossy(&self.buffer)),

@@ -33,7 +33,7 @@ use crate::error::{Attempt, Error, Result};
 use crate::framing::visible;
 use crate::net::sendfile::FilePart;
 
-/// The longest chunk of a transfer.
+/// The longest chunk of a transfer that is copied.
 pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
 
 /// File systems note the time of a change to a clock tick (10 ms at most). A
@@ -233,35 +233,39 @@ impl SharedFile {
         (self.position >= self.offset && length > 0).then_some(length)
     }
 
-    /// The upcoming chunks, `most` at most, named and not copied: what is sent
-    /// is what the file has then. One where the file is hashed on the way.
-    /// `None` where this system cannot; then nothing is read.
+    /// The upcoming chunks, `most` at most of at most `longest` bytes, named and
+    /// not copied: what is sent is what the file has then. `None` where this
+    /// system cannot, or [`SharedFile::next`] reads what is not to be sent; then
+    /// nothing is read. `buffer` is room for what is read for the hash.
     ///
     /// # Errors
     /// A disk that fails, a file that was changed.
     pub fn next_parts(
         &mut self,
         most: usize,
+        longest: usize,
         buffer: &mut [u8],
     ) -> std::result::Result<Option<Vec<FilePart>>, Refusal> {
-        let Some(length) = self.upcoming() else { return Ok(None) };
-        if self.known.is_none() {
-            let Some(part) = FilePart::new(&self.file, self.position, length) else { return Ok(None) };
-            self.next(buffer)?;
-            return Ok(Some(vec![part]));
+        if self.upcoming().is_none() {
+            return Ok(None);
         }
-        // Brought into memory, and the file looked at, once for all of them.
-        let end = self.size().min(self.position + (most * MAX_CHUNK_BYTES) as u64);
-        let all = FilePart::new(&self.file, self.position, (end - self.position) as usize);
-        let Some(all) = all else { return Ok(None) };
-        all.fetch().map_err(Refusal::Unreadable)?;
-        let parts = (self.position..end).step_by(MAX_CHUNK_BYTES).filter_map(|at| {
-            let length = (end - at).min(MAX_CHUNK_BYTES as u64) as usize;
-            FilePart::new(&self.file, at, length)
-        });
-        let parts = parts.collect();
-        self.position = (&*self.file).seek(SeekFrom::Start(end)).map_err(Refusal::Unreadable)?;
-        if self.is_the_same()? { Ok(Some(parts)) } else { Err(Refusal::Changed) }
+        let begin = self.position;
+        let end = self.size().min(begin + (most * longest) as u64);
+        let Some(all) = FilePart::new(&self.file, begin, (end - begin) as usize) else { return Ok(None) };
+        if self.known.is_some() {
+            // Brought into memory, and the file looked at, once for all of them.
+            all.fetch().map_err(Refusal::Unreadable)?;
+            self.position = (&*self.file).seek(SeekFrom::Start(end)).map_err(Refusal::Unreadable)?;
+            if !self.is_the_same()? {
+                return Err(Refusal::Changed);
+            }
+        }
+        while self.position < end {
+            let room = buffer.len().min((end - self.position) as usize);
+            self.next(&mut buffer[..room])?;
+        }
+        let length = |at: u64| (end - at).min(longest as u64) as usize;
+        Ok((begin..end).step_by(longest).map(|at| FilePart::new(&self.file, at, length(at))).collect())
     }
 
     fn end(&mut self, buffer: &mut [u8]) -> std::result::Result<Step, Refusal> {

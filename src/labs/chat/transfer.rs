@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::shared::SharedFile;
+use super::shared::{MAX_CHUNK_BYTES, SharedFile};
 use super::users::Password;
 use crate::net::sendfile::FilePart;
 use bytes::Bytes;
@@ -21,12 +21,12 @@ use bytes::Bytes;
 /// Downloads of one client at once; a person wants one, an eager program four.
 pub const MAX_AT_ONCE: usize = 4;
 
-/// Chunks read ahead for one download: what others say waits behind them.
+/// Chunks of a slab: what others say waits behind them.
 pub const CHUNKS_AHEAD: usize = 4;
 
-/// Who takes a slab within this time gets twice as much in the next one, three
-/// times over: then what others say does not wait long in any case, and a
-/// slab costs two threads a wake.
+/// Who takes a slab within this time gets chunks twice as long in the next one,
+/// three times over: then what others say does not wait long in any case, and
+/// a slab costs two threads a wake, each of its chunks two calls.
 const AT_ONCE: Duration = Duration::from_millis(20);
 const MOST_DOUBLINGS: u32 = 3;
 
@@ -48,8 +48,8 @@ pub struct Source {
     pub id: u64,
     /// What is left of the file.
     pub file: SharedFile,
-    /// How many chunks the next slab has.
-    pub chunks: usize,
+    /// How long a chunk may be that the system sends by itself.
+    pub longest: usize,
 }
 
 /// What a worker has read.
@@ -69,7 +69,7 @@ pub struct Transfers {
     active: VecDeque<Transfer>,
     /// A slab is handed over and not all sent: since when.
     unsent_since: Option<Instant>,
-    /// How often the size of slabs was doubled.
+    /// How often the length of chunks was doubled.
     doublings: u32,
     /// Where to read on only then: at its end.
     last: Option<Source>,
@@ -96,7 +96,7 @@ impl Transfers {
         self.begun += 1;
         let id = self.begun;
         self.active.push_back(Transfer { id, ready: None });
-        (format!("# {id} {} {}\n", file.size(), file.name()), Source { id, file, chunks: CHUNKS_AHEAD })
+        (format!("# {id} {} {}\n", file.size(), file.name()), Source { id, file, longest: MAX_CHUNK_BYTES })
     }
 
     /// A slab of transfer `id` is read.
@@ -127,7 +127,7 @@ impl Transfers {
         let mut slab = transfer.ready.take()?;
         self.unsent_since = Some(Instant::now());
         if let Some(rest) = &mut slab.rest {
-            rest.chunks = CHUNKS_AHEAD << self.doublings;
+            rest.longest = MAX_CHUNK_BYTES << self.doublings;
             self.active.push_back(transfer);
         }
         self.last = slab.rest.take_if(|source| !slab.parts.is_empty() && source.file.is_at_end());

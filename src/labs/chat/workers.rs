@@ -201,11 +201,9 @@ impl Worker {
         let bytes = Vec::with_capacity(if names_parts { 0 } else { CHUNKS_AHEAD * (MAX_CHUNK_BYTES + MAX_HEAD_BYTES) });
         let mut slab = Draft { names_parts, parts: Vec::new(), bytes, source };
         let (mut read, mut skipped) = (0, 0);
-        // What is copied takes memory, so there it stays few.
-        let most = if names_parts { slab.source.chunks } else { CHUNKS_AHEAD };
-        while read < most && skipped < SKIPS_AT_ONCE && !slab.is_at_end() {
-            match slab.add(most - read, room) {
-                Ok(Step::Chunk(bytes)) => read += bytes.div_ceil(MAX_CHUNK_BYTES),
+        while read < CHUNKS_AHEAD && skipped < SKIPS_AT_ONCE && !slab.is_at_end() {
+            match slab.add(CHUNKS_AHEAD - read, room) {
+                Ok(Step::Chunk(bytes)) => read += bytes.div_ceil(slab.source.longest),
                 // What the client has already is only hashed.
                 Ok(Step::Skipped) => skipped += 1,
                 Ok(Step::End(hash)) => return slab.close(|id| format!(". {id} {}\n", hex(&hash))),
@@ -231,13 +229,13 @@ impl Draft {
         !self.parts.is_empty() && self.source.file.is_at_end()
     }
 
-    /// Adds a chunk's bytes, or the names of up to `most`. `room` is for what is
-    /// only hashed.
+    /// Adds a chunk's bytes, or the names of up to `most`, which may be longer:
+    /// what is copied takes memory. `room` is for what is only hashed.
     fn add(&mut self, most: usize, room: &mut [u8]) -> Result<Step, Refusal> {
-        let Draft { names_parts, parts, bytes, source: Source { id, file, .. } } = self;
+        let Draft { names_parts, parts, bytes, source: Source { id, file, longest } } = self;
         let Some(length) = file.upcoming() else { return file.next(room) };
         let head = |length: usize| format!("+ {id} {length}\n");
-        if *names_parts && let Some(named) = file.next_parts(most, room)? {
+        if *names_parts && let Some(named) = file.next_parts(most, *longest, room)? {
             let length = named.iter().map(FilePart::length).sum();
             parts.extend(named.into_iter().map(|part| (head(part.length()).into(), part)));
             return Ok(Step::Chunk(length));

@@ -17,6 +17,11 @@ use crate::report::Reason;
 /// before.
 const FAREWELL: Duration = Duration::from_secs(10);
 
+/// Deliveries in a row before the sockets are looked at again. One makes the
+/// next: some leave, who are told of; a file's slab is sent, and the next one is
+/// there. Who takes a file as fast as it comes would have the loop for itself.
+const IN_A_ROW: usize = 2;
+
 /// What a loop needs to deliver.
 #[derive(Default)]
 pub struct Mail {
@@ -24,6 +29,8 @@ pub struct Mail {
     pub keys: HashMap<u64, usize>,
     /// When the reception wants to be called at the latest.
     pub next: Option<Instant>,
+    /// There may be more to deliver now.
+    pub has_more: bool,
     /// Room to gather small pieces in.
     pub scratch: Vec<u8>,
     post: Post,
@@ -46,13 +53,13 @@ impl<R: Reception> Loop<R> {
         }
     }
 
-    /// Hands out what the clients of this turn have to say to each other. Some
-    /// of it makes others leave, who are told of next.
+    /// Hands out what the clients of this turn have to say to each other.
     pub fn deliver(&mut self) {
         if !R::CLIENTS_MEET {
             return;
         }
-        loop {
+        self.mail.has_more = false;
+        for _ in 0..IN_A_ROW {
             let Loop { reception, mail, books, .. } = self;
             match catch_unwind(AssertUnwindSafe(|| reception.deliver(&mut mail.post))) {
                 Ok(next) => mail.next = next,
@@ -69,6 +76,7 @@ impl<R: Reception> Loop<R> {
             }
             self.hand_out(letters);
         }
+        self.mail.has_more = true;
     }
 
     fn hand_out(&mut self, letters: Vec<(u64, Letter)>) {

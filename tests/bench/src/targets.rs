@@ -41,7 +41,9 @@ pub fn targets(results: &Results, subject: &str, rival: Option<&str>) -> Vec<Tar
 
 fn of_load(section: &Section, turns: &Turns, subject: usize, rival: Option<usize>) -> Vec<Target> {
     let beside = |name, what, is_most| {
-        let rival = rival.filter(|&rival| section.peers[rival].takes_part_in(turns.load))?;
+        // A rival that failed, as the table says, has no figure to be reached.
+        let takes_part = |rival: &usize| section.peers[*rival].takes_part_in(turns.load) && turns.by_peer[*rival].is_ok();
+        let rival = rival.filter(takes_part)?;
         Some(beside(section, turns, [subject, rival], (name, what), is_most))
     };
     match turns.load {
@@ -165,5 +167,18 @@ mod tests {
     fn what_was_not_measured_is_not_met() {
         let section = section(vec![costs(&[2.0]), costs(&[1.0]), Err("it closed".into())]);
         assert!(!cpu(&section, &section.loads[0], 2).met);
+    }
+
+    #[test]
+    fn a_rival_that_failed_sets_no_target_and_a_subject_that_failed_meets_none() {
+        let failed = || Err("249 replies did not come".into());
+        let of = |subject, rival| {
+            let section = section(vec![costs(&[2.0]), rival, subject]);
+            of_load(&section, &section.loads[0], 2, Some(1))
+        };
+        let claims = of(costs(&[1.0]), failed());
+        assert!(claims.len() == 1 && claims[0].met, "{} claims", claims.len());
+        let claims = of(failed(), costs(&[1.0]));
+        assert!(claims.len() == 3 && claims.iter().all(|target| !target.met), "{} claims", claims.len());
     }
 }
