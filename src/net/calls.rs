@@ -7,8 +7,9 @@
 //! all else that is done outside the system for a short message. The calls are
 //! the same ones to the system, and to `strace`.
 //!
-//! A build for tests makes them by the C library all the same: before it the
-//! tests put a library of their own, which makes calls fail (`tests/faults`).
+//! Tests put a library of their own before that of C, which makes calls fail
+//! (`tests/faults`). A build with debug assertions that is started so makes them
+//! by the C library.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,9 +26,11 @@ pub fn send_to(socket: &Socket, bytes: &[u8], to: SocketAddr) -> io::Result<usiz
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 mod system {
+    use std::env;
     use std::io::Read;
     use std::mem;
     use std::os::fd::AsRawFd;
+    use std::sync::OnceLock;
 
     use libc::{sockaddr_storage, socklen_t};
     use rustix::net::{RecvFlags, SendFlags};
@@ -88,10 +91,17 @@ mod system {
         }
     }
 
+    /// Whether a library before that of C is to see the calls.
+    #[inline]
+    fn is_watched() -> bool {
+        static IS_WATCHED: OnceLock<bool> = OnceLock::new();
+        cfg!(debug_assertions) && *IS_WATCHED.get_or_init(|| env::var_os("LD_PRELOAD").is_some())
+    }
+
     /// `send(2)`: the system takes as many bytes as it has room for.
     #[inline]
     pub fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-        if cfg!(debug_assertions) {
+        if is_watched() {
             return socket.send_with_flags(bytes, libc::MSG_NOSIGNAL);
         }
         Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
@@ -100,7 +110,7 @@ mod system {
     /// `recv(2)`: what has arrived, at most a buffer full.
     #[inline]
     pub fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
-        if cfg!(debug_assertions) {
+        if is_watched() {
             let mut socket = socket;
             return socket.read(buffer);
         }
