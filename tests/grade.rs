@@ -24,7 +24,7 @@ mod places;
 mod schools;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -98,10 +98,18 @@ fn grader(dir: &Path, args: &[&str]) -> Command {
 /// What a folder says of an echo server.
 const TOML: &str = "lab = \"tcp-echo\"\nserver = \"python3 server.py {port}\"\n";
 
-/// Whether a process runs whose command line has this in it.
+/// The processes whose command line has this in it, as folders of /proc.
+fn running(marker: &str) -> Vec<PathBuf> {
+    let has = |dir: &PathBuf| fs::read(dir.join("cmdline")).is_ok_and(|line| has_in(&line, marker));
+    fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path()).filter(has).collect()
+}
+
+fn has_in(line: &[u8], marker: &str) -> bool {
+    String::from_utf8_lossy(line).contains(marker)
+}
+
 fn is_running(marker: &str) -> bool {
-    let lines = fs::read_dir("/proc").unwrap().flatten().map(|entry| fs::read(entry.path().join("cmdline")));
-    lines.flatten().any(|line| String::from_utf8_lossy(&line).contains(marker))
+    !running(marker).is_empty()
 }
 
 fn object(run: &Run) -> Value {

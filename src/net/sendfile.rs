@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::socket;
 use super::trace::{Call, Fd, Trace};
 
-pub use self::system::FilePart;
+pub use self::system::{FilePart, prepare};
 
 impl FilePart {
     /// Sends from the front, once, as much as the system takes.
@@ -108,6 +108,15 @@ mod system {
         }
     }
 
+    /// Opens what [`FilePart::fetch`] needs: later there may be no descriptor
+    /// left.
+    ///
+    /// # Errors
+    /// The system's. Then it is tried again when it is needed.
+    pub fn prepare() -> io::Result<()> {
+        nowhere().map(|_| ())
+    }
+
     /// `/dev/null`, opened once.
     fn nowhere() -> io::Result<&'static File> {
         static NOWHERE: OnceLock<File> = OnceLock::new();
@@ -128,6 +137,14 @@ mod system {
     /// There are none: other systems have this call in other forms, or not.
     #[derive(Clone, Debug)]
     pub struct FilePart(Infallible);
+
+    /// Nothing is needed where nothing is sent.
+    ///
+    /// # Errors
+    /// None.
+    pub fn prepare() -> io::Result<()> {
+        Ok(())
+    }
 
     impl FilePart {
         /// `None`: this system's way to send files is not known here.

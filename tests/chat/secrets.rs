@@ -261,7 +261,9 @@ fn a_flipped_bit_ends_a_secure_connection() {
         let home = new_home();
         let mut client = Client::start(home.path(), "alice", way_that_flips(server.addr(), at), &["--tls"]);
         client.types("/get film.avi");
-        lost(&client.running.wait());
+        let run = client.running.wait();
+        lost(&run);
+        assert!(run.stderr.contains("a record was damaged or forged on the way"), "{run:#?}");
         assert!(!home.path().join("alice/film.avi").exists());
     }
 }

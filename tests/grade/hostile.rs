@@ -2,11 +2,12 @@
 //! nothing left running, nothing written but to copies.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{ECHO, PATIENCE, folder, grader, has, is_running, object, run_within};
+use super::{ECHO, PATIENCE, folder, grader, has, object, run_within, running};
 
 /// What became of a program.
 struct Graded {
@@ -31,7 +32,11 @@ impl Graded {
         }
         let run = run_within(PATIENCE, command, b"");
         assert!(run.code() < 2, "{run:#?}");
-        assert!(!is_running(&marker), "{name} still runs");
+        let left = running(&marker);
+        for dir in &left {
+            let _ = Command::new("kill").arg("-KILL").arg(dir.file_name().unwrap()).status();
+        }
+        assert!(left.is_empty(), "{name} still runs");
         let left = fs::read_dir(scratch.path()).unwrap().flatten().map(|entry| entry.file_name());
         let left: Vec<_> = left.filter(|name| !name.to_string_lossy().starts_with("netlab-ports-")).collect();
         assert!(left.is_empty(), "{name} left {left:?}");

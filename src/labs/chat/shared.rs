@@ -31,7 +31,7 @@ use self::hashes::Hashes;
 use self::system::Folder;
 use crate::error::{Attempt, Error, Result};
 use crate::framing::visible;
-use crate::net::sendfile::FilePart;
+use crate::net::sendfile::{self, FilePart};
 
 /// The longest chunk of a transfer that is copied.
 pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
@@ -85,6 +85,7 @@ impl SharedDir {
                 .next("mkdir SharedFiles, or --shared with a folder that is there")
                 .unasked()
         })?;
+        let _ = sendfile::prepare(); // else when the first file is sent
         Ok(SharedDir { folder, hashes: Arc::default() })
     }
 

@@ -7,6 +7,7 @@
 //! | another `! ...`, FIN | it closed on us, and said why |
 //! | FIN alone | it was killed with no time for a word, or is no good program |
 //! | RST | the same, with bytes of ours unread |
+//! | a TLS record that does not fit its checksum | a fault on the way, or a forger |
 //! | nothing, not even an ACK | a cable is pulled, the host asleep or off |
 
 use std::io::{self, ErrorKind};
@@ -104,6 +105,11 @@ impl Talk {
                 let why = "FIN came without TLS's own end (close_notify): the server was killed, or somebody between cut \
                            the connection";
                 Ending::of(Reason::Fin, error.because(why))
+            }
+            ErrorKind::InvalidData => {
+                let why = "what came is not what the server sealed: a fault on the way changed it, or somebody did; nothing \
+                           of it was taken";
+                Ending::of(Reason::Error, error.because(why))
             }
             _ if is_timeout(cause) => {
                 let why = "its host answers no more, not even with an ACK: a cable is pulled, it sleeps, or is off";
