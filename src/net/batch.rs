@@ -110,7 +110,8 @@ impl Batch {
     fn recvmmsg(&mut self, socket: &Socket, most: usize) -> io::Result<usize> {
         self.headers.point_at(&mut self.room, most);
         let Headers { from, headers, .. } = &mut self.headers;
-        let (fd, flags) = (socket.inner().as_raw_fd(), libc::MSG_WAITFORONE);
+        let fd = socket.inner().as_raw_fd();
+        let flags = libc::MSG_WAITFORONE as _; // with musl it has another type
         // SAFETY: each of the first `most` headers points to room for a sender
         // and for a datagram, which live in `self` and are as long as it says.
         // (nix's recvmmsg cannot tell a datagram without a sender.)

@@ -131,7 +131,7 @@ __attribute__((constructor)) static void begin(void) {
     log_path = getenv("FAULTS_LOG");
     char *text = getenv("FAULTS");
     if (text != NULL && *text != '\0') read_plan(strdup(text));
-    unsetenv("LD_PRELOAD"); /* a program that this one starts is left alone */
+    setenv("LD_PRELOAD", "", 1); /* a program that this one starts is left alone */
 }
 
 /* Counts the call, and says which fault is planned for it. */

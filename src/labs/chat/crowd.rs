@@ -20,7 +20,6 @@ use bytes::Bytes;
 use slab::Slab;
 
 use super::names::{Keys, Name};
-use super::{MAX_LINE_BYTES, wrapped};
 use crate::serve::post::Post;
 
 /// Where those are who have not said their name.
@@ -35,9 +34,6 @@ const MUCH_BYTES: usize = 128 * 1024;
 
 /// What that room is called.
 const FIRST_ROOM: &str = "lobby";
-
-/// More comings and goings than this in one turn are told together.
-const TOLD_ONE_BY_ONE: usize = 100;
 
 /// From this many on, comings and goings wait a little for others: each telling
 /// costs a send to everyone.
@@ -89,12 +85,10 @@ pub enum News {
 }
 
 impl News {
-    fn words(self, several: bool) -> &'static str {
-        match (self, several) {
-            (News::Joined, false) => "has joined",
-            (News::Joined, true) => "have joined",
-            (News::Left, false) => "has left",
-            (News::Left, true) => "have left",
+    fn words(self) -> &'static str {
+        match self {
+            News::Joined => "has joined",
+            News::Left => "has left",
         }
     }
 }
@@ -405,22 +399,9 @@ impl Room {
     }
 }
 
-/// A line each; or, of a crowd, all names of those who came and those who went
-/// after each other.
+/// A line each, also of a crowd: whoever waits for one name looks for its line.
 fn lines_of(news: &[(News, String)]) -> String {
-    if news.len() <= TOLD_ONE_BY_ONE {
-        return news.iter().map(|(news, name)| format!("* {name} {}\n", news.words(false))).collect();
-    }
-    let mut lines = String::new();
-    for run in news.chunk_by(|(one, _), (other, _)| one == other) {
-        let names: Vec<&str> = run.iter().map(|(_, name)| name.as_str()).collect();
-        let words = run[0].0.words(names.len() > 1);
-        let room = MAX_LINE_BYTES - "*  ".len() - words.len();
-        for some in wrapped(&names, room) {
-            lines += &format!("* {some} {words}\n");
-        }
-    }
-    lines
+    news.iter().map(|(news, name)| format!("* {name} {}\n", news.words())).collect()
 }
 
 #[cfg(test)]
@@ -524,18 +505,15 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_that_comes_at_once_is_told_together_and_none_is_left_out() {
+    fn a_crowd_that_comes_at_once_is_told_in_one_send_and_each_in_a_line() {
         let mut room = Room::of(1);
         (2..=1000).for_each(|number| room.crowd.connect(number));
         for number in 2..=1000 {
             room.crowd.join(number, name(&format!("p{number}")));
         }
         room.turn();
-        let lines: Vec<&str> = room.got(1).lines().collect();
-        assert!(lines.len() < 5 && lines.iter().all(|line| line.len() <= MAX_LINE_BYTES), "{}", lines.len());
-        let text = room.got(1);
-        let told = |number| text.contains(&format!("p{number},")) || text.contains(&format!("p{number} have joined"));
-        assert!((2..=1000).all(told));
+        let told: String = (2..=1000).map(|number| format!("* p{number} has joined\n")).collect();
+        assert!(room.got(1) == told, "{}", room.got(1));
     }
 
     #[derive(Clone, Debug)]
