@@ -1,6 +1,7 @@
 """A netlab server as the soak sees it: a process that may be killed, and whose files and memory are counted."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -54,8 +55,10 @@ class Server:
 
     def descriptors(self):
         """What its descriptors are, as /proc names them: files and sockets. How many loops wait is its own affair."""
-        folder = f"/proc/{self.process.pid}/fd"
-        names = [os.readlink(os.path.join(folder, each)) for each in os.listdir(folder)]
+        folder, names = f"/proc/{self.process.pid}/fd", []
+        for each in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+                names.append(os.readlink(os.path.join(folder, each)))
         return [name for name in names if not name.startswith("anon_inode:")]
 
     def memory(self):
