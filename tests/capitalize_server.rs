@@ -115,9 +115,6 @@ fn close_socket_split_over_two_writes_closes() {
 
 #[test]
 fn nothing_a_client_does_ends_the_server() {
-    if support::wine_lacks(support::RESETS) {
-        return;
-    }
     let mut server = server();
     let deeds: [fn(Peer); 6] = [
         drop,

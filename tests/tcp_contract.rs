@@ -351,9 +351,6 @@ fn a_clients_number_is_never_reused(subject: Subject) {
 // Servers
 
 fn it_restarts_through_time_wait(subject: Subject) {
-    if support::wine_lacks("loopback addresses but 127.0.0.1") {
-        return;
-    }
     let addr = format!("{}:0", support::own_loopback());
     let server = Server::at(subject.lab, &addr, &["--model", subject.model]);
     let addr = server.at_text();

@@ -432,6 +432,10 @@ pub fn wine_lacks(what: &str) -> bool {
 /// and so sends FIN whatever was asked for.
 pub const RESETS: &str = "resets";
 
+/// It binds each socket of datagrams to all addresses, so that none is refused, two share no port
+/// on two addresses, and what is sent comes from where the route leads.
+pub const DATAGRAM_ADDRESSES: &str = "sockets of datagrams that are bound to one address alone";
+
 /// Of connections: those of a program that is killed just when bytes come to it may stay open, held
 /// by Wine's server for ever, so that no FIN tells the other end. Seen in Wine 8 with 2 of 100 kills
 /// of a program that does nothing but accept and recv.
