@@ -43,6 +43,10 @@ fn a_client_that_talks_first_gets_its_line_all_the_same() {
 #[test]
 fn clients_that_reset_at_once_harm_nobody() {
     for model in ["iterative", "threads", "pool", "events"] {
+        // Its accept may say there that it would block, on a socket that blocks.
+        if model == "pool" && support::wine_lacks("an accept that only waits, where several threads wait in it") {
+            continue;
+        }
         let mut server = Server::start(LAB, &["--model", model]);
         for client in 1..=10 {
             Peer::connect(server.addr()).reset();
