@@ -228,6 +228,7 @@ pub fn is_message_too_long(cause: &io::Error) -> bool {
 
 fn cause_words(attempt: Attempt, cause: &io::Error) -> String {
     let words = match kind_of(cause) {
+        _ if is_message_too_long(cause) => "message too long",
         ErrorKind::ConnectionRefused => "connection refused",
         ErrorKind::ConnectionReset => "connection reset by the peer",
         ErrorKind::ConnectionAborted => "connection aborted",

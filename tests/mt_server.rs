@@ -152,9 +152,6 @@ fn a_sleep_that_is_no_time_or_too_long_is_refused_and_the_client_goes_on() {
 
 #[test]
 fn clients_tells_how_many_are_connected() {
-    if support::wine_lacks(support::RESETS) {
-        return;
-    }
     let mut server = server();
     let mut first = Peer::connect(server.addr());
     says(&mut first, "CLIENTS\n", "client 1: 1\n");

@@ -333,9 +333,6 @@ fn interval_is_the_wait_between_messages() {
 
 #[test]
 fn bind_is_the_address_the_client_comes_from() {
-    if support::wine_lacks("loopback addresses but 127.0.0.1") {
-        return;
-    }
     let mut server = server();
     let own = support::own_loopback().to_string();
     run([LAB, "client", &server.at_text(), "hello", "--bind", &own]).succeeded();

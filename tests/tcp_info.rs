@@ -42,18 +42,25 @@ fn a_client_that_talks_first_gets_its_line_all_the_same() {
 
 #[test]
 fn clients_that_reset_at_once_harm_nobody() {
-    if support::wine_lacks(support::RESETS) {
-        return;
-    }
     for model in ["iterative", "threads", "pool", "events"] {
+        // Its accept may say there that it would block, on a socket that blocks.
+        if model == "pool" && support::wine_lacks("an accept that only waits, where several threads wait in it") {
+            continue;
+        }
         let mut server = Server::start(LAB, &["--model", model]);
         for client in 1..=10 {
             Peer::connect(server.addr()).reset();
-            server.event_where("closed", |event| event["client"] == client);
+            // There whoever is gone before accept is no client.
+            if !cfg!(windows) {
+                server.event_where("closed", |event| event["client"] == client);
+            }
         }
         let mut peer = Peer::connect(server.addr());
         let expected = format!("you are 127.0.0.1 port {} (tcp)\n", peer.local().port());
         assert_eq!(String::from_utf8(peer.read_to_fin()).unwrap(), expected);
+        let run = server.stops_in_order();
+        assert_eq!(run.all("error").len(), 0, "{run:#?}");
+        assert_eq!(run.all("accepted").len(), run.all("closed").len(), "{run:#?}");
     }
 }
 
@@ -201,9 +208,6 @@ fn ctrl_c_while_the_answer_is_due_blames_nobody() {
 
 #[test]
 fn count_asks_that_often_each_time_on_a_new_connection() {
-    if support::wine_lacks("loopback addresses but 127.0.0.1") {
-        return;
-    }
     let mut server = server();
     let own = support::own_loopback().to_string();
     let line = [LAB, "client", &server.at_text(), "--count", "3", "--bind", &own, "--json"];

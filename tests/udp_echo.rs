@@ -139,7 +139,7 @@ fn a_sender_that_is_gone_harms_nobody() {
 
 #[test]
 fn two_servers_do_not_answer_each_other_for_ever() {
-    if support::wine_lacks("loopback addresses but 127.0.0.1") {
+    if support::wine_lacks(support::DATAGRAM_ADDRESSES) {
         return;
     }
     let server = server();
@@ -336,7 +336,7 @@ fn piped_lines_are_datagrams_without_their_line_ends() {
 
 #[test]
 fn bind_is_where_the_datagrams_come_from() {
-    if support::wine_lacks("loopback addresses but 127.0.0.1") {
+    if support::wine_lacks(support::DATAGRAM_ADDRESSES) {
         return;
     }
     let mut server = server();

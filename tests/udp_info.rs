@@ -143,7 +143,7 @@ fn the_client_prints_what_the_server_saw_and_that_it_sees_the_same() {
 
 #[test]
 fn count_interval_and_bind_are_heeded() {
-    if support::wine_lacks("loopback addresses but 127.0.0.1") {
+    if support::wine_lacks(support::DATAGRAM_ADDRESSES) {
         return;
     }
     let mut server = server();

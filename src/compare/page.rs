@@ -47,7 +47,7 @@ impl Page {
     }
 }
 
-/// The command line, as a shell reads it; with the seed, where it was drawn.
+/// The command line, as a shell of this system reads it; with the seed, where it was drawn.
 fn command(args: impl Iterator<Item = String>, seed: Option<u64>) -> String {
     let args: Vec<String> = args.collect();
     let is_seed = |arg: &String| arg == "--seed" || arg.starts_with("--seed=");
@@ -60,9 +60,12 @@ fn command(args: impl Iterator<Item = String>, seed: Option<u64>) -> String {
 }
 
 fn quoted(arg: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,%@+[]".contains(c);
+    let is_of_a_path = |c: char| cfg!(windows) && "\\~".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,%@+[]".contains(c) || is_of_a_path(c);
     if !arg.is_empty() && arg.chars().all(is_plain) {
         arg.to_owned()
+    } else if cfg!(windows) {
+        format!("\"{}\"", arg.replace('"', "\\\"")) // no other quotes hold for cmd and for programs
     } else {
         format!("'{}'", arg.replace('\'', r"'\''"))
     }
@@ -256,11 +259,13 @@ mod tests {
     #[test]
     fn the_command_can_be_given_again() {
         let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>().into_iter();
+        let quoted = if cfg!(windows) { "\"it's a <page>\"" } else { r"'it'\''s a <page>'" };
+        let with_a_page = format!("netlab compare --html {quoted}");
         let table: [(&[&str], Option<u64>, &str); 4] = [
             (&["compare", "--loss", "5%"], Some(7), "netlab compare --loss 5% --seed 7"),
             (&["compare", "--seed=3"], Some(3), "netlab compare --seed=3"),
             (&["compare"], None, "netlab compare"),
-            (&["compare", "--html", "it's a <page>"], None, r"netlab compare --html 'it'\''s a <page>'"),
+            (&["compare", "--html", "it's a <page>"], None, &with_a_page),
         ];
         for (given, seed, command) in table {
             assert_eq!(super::command(args(given), seed), command);

@@ -114,6 +114,8 @@ struct Load<'a> {
     poll: Poll,
     clients: Vec<Client>,
     figures: Figures,
+    /// One moment for the end and for the clock, or the last message is not the one before the end.
+    started: Instant,
     clock: Option<Clock>,
     buffer: Vec<u8>,
 }
@@ -151,14 +153,14 @@ impl<'a> Load<'a> {
             }
             clients.push(Client::new(number, wire, args.size as usize));
         }
-        let figures = Figures::begin();
-        let clock = args.rate.map(|rate| Clock::new(rate, Instant::now()));
-        Ok(Load { host, args, subject, poll, clients, figures, clock, buffer: vec![0; 64 * 1024] })
+        let (figures, started) = (Figures::begin(), Instant::now());
+        let clock = args.rate.map(|rate| Clock::new(rate, started));
+        Ok(Load { host, args, subject, poll, clients, figures, started, clock, buffer: vec![0; 64 * 1024] })
     }
 
     fn ask_all(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
-        let started = Instant::now();
+        let started = self.started;
         let end = started + self.args.run_for;
         let mut draw_at = started + DRAW_EVERY;
         if self.clock.is_none() {

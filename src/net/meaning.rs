@@ -413,7 +413,7 @@ fn of_failure(call: &Call<'_>, error: &io::Error, facts: &Facts, elapsed: Durati
         (Call::Connect { addr, .. }, kind) => not_connected(addr, kind, elapsed),
         (Call::Accept { .. }, WouldBlock) => "no handshake is waiting; this socket does not block, so the loop goes on".into(),
         (Call::Accept { .. }, InvalidInput) => "the listener was shut down: the server stops".into(),
-        (Call::Accept { .. }, ConnectionAborted) => "the client gave up before it was accepted; the next one, please".into(),
+        (Call::Accept { .. }, ConnectionAborted | ConnectionReset | NotConnected) => "the client gave up before it was accepted; the next one, please".into(),
         (Call::Accept { .. }, _) if is_too_many_files(error) => "no descriptor is left: the client waits in the backlog until one is free".into(),
         (Call::SendSegments { .. }, _) => "this way cannot take datagrams together: they are sent one by one".into(),
         (Call::Recv { .. } | Call::RecvFrom { .. }, WouldBlock | TimedOut) => nothing_came(facts, elapsed),

@@ -458,8 +458,15 @@ impl Socket {
         }
     }
 
-    /// `shutdown(2)`.
+    /// `shutdown(2)`. It ends what waits on that half in other threads, also
+    /// where the call itself wakes nobody.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        let ended: &[Readiness] = match how {
+            Shutdown::Read => &[Readiness::ToReceive],
+            Shutdown::Write => &[Readiness::ToSend],
+            Shutdown::Both => &[Readiness::ToReceive, Readiness::ToSend],
+        };
+        self.end_waits(ended);
         shutdown(self.inner(), &self.trace, how)
     }
 

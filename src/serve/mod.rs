@@ -248,9 +248,10 @@ fn begin(host: &Host, options: &Options) -> Result<()> {
 }
 
 /// Whether a failed `accept(2)` says nothing of the next one: that client gave
-/// up, or a signal came.
+/// up (each system has a word of its own for it), or a signal came.
 fn is_over_soon(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+    use ErrorKind::*;
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected | Interrupted)
 }
 
 /// A socket that only waits to be woken.

@@ -11,7 +11,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::support::peer::Peer;
-use crate::support::{NETLAB, Run, Running, python, tool};
+use crate::support::{NETLAB, Run, Running, python, slashed, tool};
 use crate::users::chat_in;
 
 /// netlab's client in a directory, with `--json`: it reads lines from a pipe.
@@ -48,7 +48,7 @@ impl Client {
 
     #[track_caller]
     pub fn shows(&mut self, part: &str) {
-        self.running.line_where(|line| line.contains(part));
+        self.running.line_where(|line| slashed(line).contains(part));
     }
 
     /// Its input ends.

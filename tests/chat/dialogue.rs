@@ -271,7 +271,8 @@ impl Stage {
     }
 
     fn send(&mut self, who: &str, how: &str, what: &str) {
-        let what = what.replace("{above}", self.server.home.path().to_str().unwrap());
+        let above = self.server.home.path().to_str().unwrap().replace('\\', r"\\");
+        let what = what.replace("{above}", &above);
         let bytes = unescaped(&expanded(&what));
         let byte_by_byte = self.byte_by_byte;
         let user = self.user(who);

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::client::{Client, Person, TERMINAL, lost, own_server, way_to};
-use crate::support::{NETLAB, Running, Server, python, run_command, tool};
+use crate::support::{NETLAB, Running, Server, python, run_command, slashed, tool};
 use crate::users::{ChatServer, chat_in, new_home, noise};
 
 // A session
@@ -158,7 +158,7 @@ fn a_script_of_a_session_runs_to_its_end() {
     let port = server.port();
     let command = chat_in(server.home.path(), &["client", "alice", "127.0.0.1", &port]);
     let run = run_command(command, b"hello\n/get a.txt\n").succeeded();
-    assert!(run.stdout.contains("saved alice/a.txt, 4 bytes"), "{run:#?}");
+    assert!(slashed(&run.stdout).contains("saved alice/a.txt, 4 bytes"), "{run:#?}");
     assert_eq!(fs::read(server.home.path().join("alice/a.txt")).unwrap(), b"abc\n");
 }
 

@@ -166,9 +166,6 @@ sys.stdout.write(s.makefile().read())
 
 #[test]
 fn a_changed_certificate_is_refused_and_explained() {
-    if crate::support::wine_lacks("loopback addresses but 127.0.0.1") {
-        return;
-    }
     let server = |addr: &str| {
         let home = new_home();
         let command = chat_in(home.path(), &["server", addr, "--json", "--tls", "--shared", "shared"]);
