@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use crowd::Crowd;
 use support::peer::Peer;
 use support::say;
-use users::{ChatServer, Item, User, is_heavy, noise, sha256};
+use users::{ChatServer, Item, MAX_CHUNK_BYTES, User, is_heavy, noise, sha256};
 
 /// A size for the ordinary suite, and the full one.
 fn sized<T>(modest: T, full: T) -> T {
@@ -74,7 +74,7 @@ fn fetch(server: &ChatServer, name: &str) -> Duration {
     let mut reader = server.user("reader");
     let begun = Instant::now();
     reader.say(&format!("/get {name}"));
-    let (mut offset, mut expected) = (0, vec![0; 64 * 1024]);
+    let (mut offset, mut expected) = (0, vec![0; MAX_CHUNK_BYTES]);
     loop {
         match reader.next() {
             Item::Chunk { id: 1, bytes } => {

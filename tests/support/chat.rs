@@ -24,7 +24,7 @@ use super::support::{DEADLINE, Running, Server, netlab};
 const MAX_LINE_BYTES: usize = 4096;
 
 /// The most bytes of a chunk of a file. Only who takes them at once gets so many.
-const MAX_CHUNK_BYTES: usize = 512 * 1024;
+pub const MAX_CHUNK_BYTES: usize = 512 * 1024;
 
 /// A chat server, and all it may read and keep: in a directory of its own.
 pub struct ChatServer {
