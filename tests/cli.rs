@@ -259,7 +259,7 @@ fn head(mut command: Command, reads_stderr: bool, meanwhile: impl FnOnce(&str)) 
     let stderr = if reads_stderr { Stdio::piped() } else { Stdio::null() };
     let (reader, writer) = std::io::pipe().unwrap();
     command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).stderr(stderr);
-    let mut child = command.spawn().unwrap();
+    let mut child = support::spawn(&mut command);
     let name = format!("{command:?}");
     drop(command); // and the writing end that it keeps
     let (sender, first) = channel();
@@ -377,7 +377,7 @@ fn an_output_that_takes_nothing_is_an_error_and_exit_1() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let mut command = netlab(*line);
         command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = support::spawn(&mut command);
         let mut pipe = child.stderr.take().unwrap();
         let reader = thread::spawn(move || {
             let mut text = Vec::new();
@@ -402,7 +402,7 @@ fn unread(mut command: Command) -> support::Run {
     let (reader, writer) = std::io::pipe().unwrap();
     close(reader, writer.try_clone().unwrap());
     command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = support::spawn(&mut command);
     drop(command); // and the writing end that it keeps
     let status = support::wait(&mut child);
     let output = child.wait_with_output().unwrap();
@@ -596,7 +596,7 @@ fn a_second_ctrl_c_ends_a_server_at_once_with_130() {
         std::thread::spawn(move || drop(std::io::Write::write_all(&mut writer, &[b' '; 64 * 1024])));
         let mut command = netlab(*line);
         command.stdin(Stdio::null()).stdout(full).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let mut child = support::spawn(&mut command);
         let id = child.id();
         let interrupt =
             || assert!(Command::new("kill").args(["-s", "INT", &id.to_string()]).status().unwrap().success());

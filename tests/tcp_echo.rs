@@ -182,7 +182,7 @@ fn input_without_end_is_read_no_faster_than_it_is_sent() {
             let server = Server::start(lab, &["-q"]);
             let mut command = netlab([lab, "client", &server.at_text(), "--interval", "1s"]);
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-            let mut client = command.spawn().unwrap();
+            let mut client = support::spawn(&mut command);
             let mut stdin = client.stdin.take().unwrap();
             let (taken, flood) = (Arc::new(AtomicUsize::new(0)), line.repeat(20_000));
             let total = taken.clone();
@@ -223,7 +223,7 @@ fn a_line_without_end_is_an_error_that_names_the_limit() {
         let server = Server::start(lab, &["-q"]);
         let mut command = netlab([lab, "client", &server.at_text()]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut client = command.spawn().unwrap();
+        let mut client = support::spawn(&mut command);
         let mut stdin = client.stdin.take().unwrap();
         thread::spawn(move || while stdin.write_all(&[0; 64 * 1024]).is_ok() {});
         let status = support::wait(&mut client);
@@ -263,7 +263,7 @@ fn a_folder_as_standard_input_cannot_be_read() {
         for more in [raw, &[]] {
             let mut command = netlab([&[lab, "client", &at], more].concat());
             command.stdin(File::open(dir.path()).unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
-            let mut client = command.spawn().unwrap();
+            let mut client = support::spawn(&mut command);
             let status = support::wait(&mut client);
             let output = client.wait_with_output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);

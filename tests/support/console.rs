@@ -31,7 +31,7 @@ pub fn press_ctrl_c(pid: u32) {
     let mut other = Command::new(std::env::current_exe().unwrap());
     other.args(["--exact", "support::console::the_one_who_presses", "--ignored"]).env(PRESSED_FOR, pid.to_string());
     other.creation_flags(DETACHED_PROCESS).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    assert_ne!(other.status().unwrap().code(), Some(FAILED), "no Ctrl-C for process {pid}");
+    assert_ne!(super::spawn(&mut other).wait().unwrap().code(), Some(FAILED), "no Ctrl-C for process {pid}");
 }
 
 #[test]

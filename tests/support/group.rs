@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::support::{DEADLINE, NETLAB, Server, netlab, run_command, skipped, tool};
+use super::support::{DEADLINE, NETLAB, Server, netlab, run_command, skipped, spawn, tool};
 
 /// `netlab ARGS… --interface lo`: on this host alone.
 pub fn on_lo(args: &[&str]) -> Command {
@@ -200,7 +200,7 @@ pub fn texts(events: &[Value]) -> Vec<String> {
 #[track_caller]
 pub fn cut_after_the_ready_line(mut command: Command, mut more: impl FnMut(SocketAddr)) -> (ExitStatus, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = spawn(&mut command);
     let mut stderr = child.stderr.take().unwrap();
     let stderr = thread::spawn(move || {
         let mut text = String::new();

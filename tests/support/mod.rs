@@ -68,6 +68,20 @@ impl Collected {
     }
 }
 
+/// Starts a program. Wine says now and then, on a busy machine once in some hundred times, that it
+/// had an internal error, and starts nothing: then it is asked again.
+pub fn spawn(command: &mut Command) -> Child {
+    const ERROR_INTERNAL_ERROR: i32 = 1359;
+    let is_wines = |error: &std::io::Error| cfg!(windows) && error.raw_os_error() == Some(ERROR_INTERNAL_ERROR);
+    let mut asked = 1;
+    loop {
+        match command.spawn() {
+            Err(error) if is_wines(&error) && asked < 5 => asked += 1,
+            child => return child.unwrap_or_else(|error| panic!("{command:?}: {error}")),
+        }
+    }
+}
+
 /// Waits for a child's end, and ends it when that takes too long.
 pub fn wait(child: &mut Child) -> ExitStatus {
     wait_within(DEADLINE, child)
@@ -160,7 +174,7 @@ pub fn run_command(command: Command, input: &[u8]) -> Run {
 /// The same, for what may take longer.
 pub fn run_within(patience: Duration, mut command: Command, input: &[u8]) -> Run {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut child = spawn(&mut command);
     let stdout = Collected::of(child.stdout.take().unwrap());
     let stderr = Collected::of(child.stderr.take().unwrap());
     let mut stdin = child.stdin.take().unwrap();
@@ -204,7 +218,7 @@ impl Running {
     fn spawn(mut command: Command) -> Running {
         let name = format!("{command:?}");
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut child = spawn(&mut command);
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
         thread::spawn(move || {
