@@ -547,6 +547,9 @@ impl TwoAddresses {
 
 #[test]
 fn an_error_names_every_address_of_a_name_that_was_tried() {
+    if support::wine_lacks(support::SECOND_LOCALHOST) {
+        return;
+    }
     let Some(host) = TwoAddresses::new() else { return };
     let (_held, addr) = refusing_port();
     let name = format!("{}:{}", host.name, addr.port());
@@ -559,6 +562,9 @@ fn an_error_names_every_address_of_a_name_that_was_tried() {
 
 #[test]
 fn the_addresses_of_a_name_are_tried_one_after_the_other() {
+    if support::wine_lacks(support::SECOND_LOCALHOST) {
+        return;
+    }
     let Some(host) = TwoAddresses::new() else { return };
     for at in ["127.0.0.1:0", "[::1]:0"] {
         let server = Server::at("tcp-echo", at, &[]);

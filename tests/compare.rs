@@ -364,6 +364,7 @@ fn tshark(path: &Path, filter: &str) -> Option<Vec<Vec<String>>> {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "drives programs of Unix")]
 fn wireshark_reads_what_arrived_and_what_was_lost() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("link.pcap");

@@ -450,6 +450,9 @@ pub const RESETS: &str = "resets";
 /// on two addresses, and what is sent comes from where the route leads.
 pub const DATAGRAM_ADDRESSES: &str = "sockets of datagrams that are bound to one address alone";
 
+/// Names of several addresses cannot be made there either.
+pub const SECOND_LOCALHOST: &str = "a second address of localhost";
+
 /// Of connections: those of a program that is killed just when bytes come to it may stay open, held
 /// by Wine's server for ever, so that no FIN tells the other end. Seen in Wine 8 with 2 of 100 kills
 /// of a program that does nothing but accept and recv.
