@@ -292,9 +292,15 @@ fn a_closed_stdout_ends_it_quietly_and_the_users_are_told() {
     let command = chat_in(home.path(), &["server", "127.0.0.1:0", "--shared", "shared"]);
     let mut users = Vec::new();
     let (status, stderr) = crate::group::cut_after_the_ready_line(command, |addr| {
-        users.extend(std::net::TcpStream::connect(addr).ok().map(|_| User::connect(addr)));
+        users.extend(std::net::TcpStream::connect(addr)); // refused, when it has ended
     });
     assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+    for mut user in users {
+        let mut heard = String::new();
+        let _ = user.read_to_string(&mut heard);
+        // Who was still in the backlog hears nothing.
+        assert!(heard.is_empty() || heard.contains("! server is going down: "), "{heard}");
+    }
 }
 
 #[test]
