@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub use super::patience::{Patience, REPLY, SETTLE, Waiting};
@@ -252,7 +253,7 @@ impl<'a> Exam<'a> {
             Some(row.remote.port()) == local.map(|local| local.port()) && row.local.port() == server.addr().port()
         });
         match own {
-            _ if program.activity().busy => {
+            _ if is_busy_on_and_on(program) => {
                 (format!("no answer, while the server uses the processor{said}"), causes::SPINS)
             }
             Some(row) if row.unread > 0 => {
@@ -261,6 +262,18 @@ impl<'a> Exam<'a> {
             _ => (format!("no answer: the server has read it, and waits{said}"), causes::READ_AND_SILENT),
         }
     }
+}
+
+/// Whether it runs in circles: one look may meet a program that has just been
+/// woken, or a virtual machine that tidies up.
+fn is_busy_on_and_on(program: &Program) -> bool {
+    let looks = (0..3).map(|look| {
+        if look > 0 {
+            thread::sleep(Duration::from_millis(50)); // between two looks, not until something is so
+        }
+        program.activity().busy
+    });
+    looks.filter(|busy| *busy).count() >= 2
 }
 
 fn end_words(end: End) -> &'static str {
