@@ -11,7 +11,7 @@ use super::super::protocol::{Line, Parser, Step};
 use crate::net::socket::Socket;
 use crate::net::tls::ClientConnection;
 
-/// Room for one recv: a chunk of a transfer.
+/// Room for one recv: a short chunk of a transfer, or a part of a long one.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Lines that may wait to be sent before whoever has more waits as well.
