@@ -62,6 +62,7 @@ fn where_nothing_listens_it_says_so() {
     let (_held, addr) = refusing_port();
     let run = run(["load", &addr.to_string(), "--clients", "2"]).ended(1);
     assert!(run.stderr.starts_with(&format!("error: cannot connect to tcp {addr}: connection refused")), "{run:#?}");
+    assert!(run.stderr.contains(&format!("try: netlab tcp-echo server {addr}\n")), "{run:#?}");
 }
 
 #[test]

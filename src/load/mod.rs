@@ -120,6 +120,14 @@ struct Load<'a> {
     buffer: Vec<u8>,
 }
 
+/// Where nothing listens: a load has no server of its own.
+fn with_server_to_load(error: Error, addr: &Addr) -> Error {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => error.next(format!("netlab tcp-echo server {addr}").trim_end()),
+        _ => error,
+    }
+}
+
 impl<'a> Load<'a> {
     fn connect(host: &'a Host, args: &'a Args) -> Result<Load<'a>> {
         descriptors::raise_limit();
@@ -141,7 +149,8 @@ impl<'a> Load<'a> {
                 poll.registry().register(&mut socket, token, both).map_err(opened)?;
                 (Wire::Datagrams(socket), peer)
             } else {
-                let connection = tcp::connect(host, &addr, TCP_ECHO_PORT, None, args.timeout)?;
+                let connection = tcp::connect(host, &addr, TCP_ECHO_PORT, None, args.timeout)
+                    .map_err(|error| with_server_to_load(error, &addr))?;
                 let mut stream = PolledStream::of(connection.socket).map_err(opened)?;
                 poll.registry().register(&mut stream, token, both).map_err(opened)?;
                 (Wire::Stream(stream), connection.peer)
